@@ -18,6 +18,8 @@ import {
 } from "../src/index.ts";
 import { root } from "./cli/command.ts";
 import { component, folder } from "./resources/folder.ts";
+import { ask } from "./server/console/console.ts";
+import { releasePort, reservePort } from "./servers/ports.ts";
 import { until } from "./until.ts";
 
 async function start(options: EmbeddedOptions): Promise<EmbeddedRuntime> {
@@ -285,6 +287,34 @@ test("it is operated as a daemon is: pause, resume, restart, drain, why, policie
   }
   await expect(runtime.pause("notes")).rejects.toThrow("notes is an output");
   expect(() => runtime.policies("inbux")).toThrow(BindingError);
+});
+
+test("a foreign page, and a foreign host's name, reach no webhook unless the options allow it", async () => {
+  const port = await reservePort();
+  onTestFinished(() => releasePort(port));
+  const metadata = `- {name: address, value: "127.0.0.1:${port}"}\n- {name: path, value: /hook}`;
+  const components = [component("hook", "bindings.webhook", metadata)];
+  const app = { onBindingEvent: () => undefined };
+  const warnings: string[] = [];
+  const logger: RuntimeLogger = { ...silent, warn: (_, text) => void warnings.push(text) };
+  const post = (headers: Record<string, string> = {}) =>
+    ask(port, "/hook", { method: "POST", headers: { "content-length": "0", ...headers } });
+  const strict = await start({ components, app, logger });
+  await until(() => strict.components()[0]?.state === "running", { what: "the webhook to run" });
+  expect((await post()).status).toBe(204);
+  expect((await post({ origin: "https://shop.example" })).text).toContain(
+    "say allowedOrigins https://shop.example",
+  );
+  expect((await post({ host: "hooks.example" })).text).toContain("say allowedHosts hooks.example");
+  expect(warnings).toHaveLength(2);
+  await strict.close();
+
+  const allowed = { allowedOrigins: ["https://shop.example"], allowedHosts: ["hooks.example"] };
+  const open = await start({ components, app, ...allowed });
+  await until(() => open.components()[0]?.state === "running", { what: "the webhook to run" });
+  expect((await post({ origin: "https://shop.example" })).status).toBe(204);
+  expect((await post({ host: "hooks.example" })).status).toBe(204);
+  expect((await post({ origin: "https://evil.example" })).status).toBe(403);
 });
 
 test("closing twice is closing once", async () => {

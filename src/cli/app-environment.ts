@@ -24,10 +24,10 @@ export function environmentOf(
 }
 
 function runtimeAddress(
-  { unixDomainSocket, appId, tlsCert, listenAddresses }: ServeOptions,
+  { unixDomainSocket, appId, tls, listenAddresses }: ServeOptions,
   { httpPort, grpcPort }: { readonly httpPort: number; readonly grpcPort: number },
 ): Record<string, string | undefined> {
-  const isSecure = tlsCert !== undefined;
+  const isSecure = tls !== undefined;
   if (unixDomainSocket !== undefined) {
     const endpointOf = (listener: "http" | "grpc"): string => {
       const socket = socketOf(resolve(unixDomainSocket), appId, listener);

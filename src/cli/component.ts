@@ -4,6 +4,7 @@ import { defaultMemoryBudget } from "../memory/budget.ts";
 import { parseBoolean } from "../metadata/boolean.ts";
 import { parseByteSize } from "../metadata/byte-size.ts";
 import { parseDuration } from "../metadata/duration.ts";
+import { addCallerOptions, readCallerOptions, type CallerOptions } from "./caller-options.ts";
 import { logLevels } from "./serve-options.ts";
 import { UsageError } from "./usage-error.ts";
 
@@ -18,6 +19,7 @@ export type ComponentOptions = {
   readonly stateDir: string | undefined;
   readonly driversFolder: string | undefined;
   readonly allowExec: boolean;
+  readonly callers: CallerOptions;
   readonly maxBodySize: number;
   readonly memoryBudget: number;
   readonly logLevel: LogLevel;
@@ -34,6 +36,8 @@ type Flags = {
   stateDir?: string;
   drivers?: string;
   allowExec?: string | true;
+  allowOrigin: string[];
+  allowedHosts: string;
   maxBodySize: string;
   memoryBudget?: string;
   logLevel: string;
@@ -68,7 +72,8 @@ export function addComponentCommand(program: Command, setExitCode: (code: number
     )
     .option("--drivers <folder>", "where drivers are looked for after the working directory")
     .option("--allow-exec [bool]", "let components of the type exec run programs of this machine")
-    .option("--max-body-size <size>", "the largest call and answer", "4Mi")
+    .option("--max-body-size <size>", "the largest call and answer", "4Mi");
+  addCallerOptions(command)
     .option(
       "--memory-budget <size>",
       "the most that calls, events and answers take together; default 256Mi, or four times --max-body-size",
@@ -121,6 +126,7 @@ function readComponentOptions(flags: Flags): ComponentOptions {
   if (types.length === 0)
     problems.push("say at least one --type, as --type aws.sqs; see cufflink types");
   const maxBodySize = size("max-body-size", flags.maxBodySize);
+  const callers = readCallerOptions(flags, problems);
   const mode = /^0?[0-7]{3}$/.test(flags.socketMode) ? parseInt(flags.socketMode, 8) : undefined;
   const options: ComponentOptions = {
     types: [...new Set(types)],
@@ -134,6 +140,7 @@ function readComponentOptions(flags: Flags): ComponentOptions {
     stateDir: flags.stateDir,
     driversFolder: flags.drivers,
     allowExec: on("allow-exec", flags.allowExec),
+    callers,
     maxBodySize,
     memoryBudget:
       flags.memoryBudget === undefined

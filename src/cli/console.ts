@@ -3,6 +3,9 @@ import type { Command } from "commander";
 import { messageOf } from "../errors.ts";
 import { defaultEndpoint, endpointForms, formatAddress, parseEndpoint } from "../grpc/endpoint.ts";
 import type { LogLevel } from "../telemetry/logger.ts";
+import type { TlsFiles } from "../server/tls-files.ts";
+import { readCallerOptions } from "./caller-options.ts";
+import { addTlsOptions, readTlsOptions } from "./tls-options.ts";
 import { addConsoleOptions, readConsoleOptions, type ConsolePlace } from "./console-options.ts";
 import { readAuthority } from "./client-options.ts";
 import { logLevels } from "./serve-options.ts";
@@ -11,6 +14,8 @@ import { UsageError } from "./usage-error.ts";
 /** What `cufflink console` is told. */
 export type ConsoleCommandOptions = {
   readonly place: ConsolePlace;
+  /** With them the console speaks TLS. */
+  readonly tls: TlsFiles | undefined;
   readonly daemons: readonly {
     readonly name: string;
     readonly endpoint: NonNullable<ReturnType<typeof parseEndpoint>>;
@@ -33,6 +38,9 @@ type Flags = {
   ca?: string;
   insecure?: true;
   allowedHosts: string;
+  tlsCert?: string;
+  tlsKey?: string;
+  tlsKeyPassphraseFile?: string;
   logLevel: string;
   logAsJson?: true;
 };
@@ -62,10 +70,10 @@ export function addConsoleCommand(program: Command, setExitCode: (code: number) 
     )
     .option("--ca <file>", "speak TLS to the daemons, and trust this authority (PEM)")
     .option("--insecure", "speak TLS to the daemons, and trust whatever certificate they show");
-  addConsoleOptions(command, "0")
+  addTlsOptions(addConsoleOptions(command, "0"), "the console speaks TLS")
     .option(
       "--allowed-hosts <hosts>",
-      "names of this machine beside localhost, separated by commas",
+      "names of this machine beside localhost, separated by commas; * for any",
       "",
     )
     .option("--log-level <level>", logLevels.join(", "), "info")
@@ -94,6 +102,7 @@ Examples:
 async function readOptions(flags: Flags): Promise<ConsoleCommandOptions> {
   const problems: string[] = [];
   const place = readConsoleOptions(flags, problems) ?? { port: 0, host: "127.0.0.1" };
+  const tls = readTlsOptions(flags, problems);
   const addresses = flags.address.length > 0 ? flags.address : [defaultEndpoint(process.env)];
   for (const [flag, values] of [
     ["--name", flags.name],
@@ -119,12 +128,13 @@ async function readOptions(flags: Flags): Promise<ConsoleCommandOptions> {
       return [{ name: flags.name[index] ?? formatAddress(endpoint), endpoint, token }];
     }),
   );
+  const { allowedHosts } = readCallerOptions({ allowedHosts: flags.allowedHosts }, problems);
   if (problems.length > 0) throw new UsageError(problems.join("\n"));
   return {
-    ...{ place, daemons: daemons.flat() },
+    ...{ place, tls, daemons: daemons.flat() },
     ca: flags.ca === undefined ? undefined : await readAuthority(flags.ca),
     insecure: flags.insecure === true,
-    allowedHosts: flags.allowedHosts.split(",").filter((one) => one.trim() !== ""),
+    allowedHosts,
     logLevel: logLevel ?? "info",
     logAsJson: flags.logAsJson === true,
   };

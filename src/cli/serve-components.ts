@@ -4,9 +4,11 @@ import { MemoryBudget } from "../memory/budget.ts";
 import { closest } from "../metadata/suggest.ts";
 import { serveComponent, type ComponentServer } from "../pluggable/component/component-server.ts";
 import { SocketsFolder } from "../pluggable/sockets-folder.ts";
+import { CallerGate } from "../server/caller-gate.ts";
 import { createHttpEndpoints } from "../server/http-endpoints.ts";
-import { createStore, type CheckedStore } from "../store/open-store.ts";
+import { createStore } from "../store/open-store.ts";
 import { stateFolder } from "../store/state-folder.ts";
+import type { CheckedStore } from "../store/store.ts";
 import { version } from "../version.ts";
 import type { ComponentOptions } from "./component.ts";
 import type { Signalled } from "./process-signals.ts";
@@ -28,7 +30,9 @@ export async function serveComponents(options: ComponentOptions): Promise<Signal
       logger.warn(fields, "refused: too many bytes are held; see --memory-budget");
     },
   });
-  const http = createHttpEndpoints(memory);
+  const { allowOrigins: allowedOrigins, allowedHosts } = options.callers;
+  const gate = new CallerGate({ allowedOrigins, allowedHosts }, (text) => logger.warn({}, text));
+  const http = createHttpEndpoints(memory, gate);
   const stores: CheckedStore[] = [];
   const servers: ComponentServer[] = [];
   const closeAll = async (deadline: number): Promise<void> => {

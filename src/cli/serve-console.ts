@@ -1,6 +1,7 @@
 import type { MemoryBudget } from "../memory/budget.ts";
 import type { RuntimeLogger } from "../runtime/runtime-logger.ts";
 import { ConsoleAssets } from "../server/console/assets.ts";
+import { isLoopbackAddress } from "../server/callers.ts";
 import {
   createConsoleServer,
   type ConsoleDaemon,
@@ -45,6 +46,11 @@ export async function serveConsole(options: ServeConsoleOptions): Promise<Consol
   });
   const url = consoleUrl({ ...place, port: server.port }, tls !== undefined);
   logger.info({ url }, "the console listens");
+  if (tls === undefined && place.host !== "localhost" && !isLoopbackAddress(place.host))
+    logger.warn(
+      { host: place.host },
+      "the console's token and all that it shows pass over the network without TLS; say --tls-cert and --tls-key, or listen on 127.0.0.1",
+    );
   if (isNew) process.stderr.write(`Console: ${url}#token=${tokens.full}\n`);
   return server;
 }

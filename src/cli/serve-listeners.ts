@@ -14,10 +14,9 @@ import type { ServeOptions } from "./serve-options.ts";
 
 /** Which web pages may call, and by which names. */
 export function callerRules({
-  allowOrigins,
-  allowedHosts,
+  callers: { allowOrigins, allowedHosts },
   listenAddresses,
-}: Pick<ServeOptions, "allowOrigins" | "allowedHosts" | "listenAddresses">): CallerRules {
+}: Pick<ServeOptions, "callers" | "listenAddresses">): CallerRules {
   // Whoever listens on a name means it.
   return { allowedOrigins: allowOrigins, allowedHosts: [...allowedHosts, ...listenAddresses] };
 }
@@ -78,7 +77,7 @@ export async function startServer(
     token: process.env["DAPR_API_TOKEN"],
     maxBodySize: options.maxBodySize,
     ...asked,
-    subscribe: (messages) => app.streams.accept(messages),
+    subscribe: (messages) => workers?.subscribe(messages) ?? app.streams.accept(messages),
   });
   return workers === undefined ? server : workers.serveBefore(server, asked.tls);
 }

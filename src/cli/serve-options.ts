@@ -9,7 +9,9 @@ import type { Retention } from "../store/store.ts";
 import type { LogLevel } from "../telemetry/logger.ts";
 import { addConsoleOptions, readConsoleOptions, type ConsolePlace } from "./console-options.ts";
 import { addModeOptions, readMode, type KubernetesMode } from "./mode-options.ts";
-import { isOrigin } from "./origin.ts";
+import { addCallerOptions, readCallerOptions, type CallerOptions } from "./caller-options.ts";
+import { addTlsOptions, readTlsOptions } from "./tls-options.ts";
+import type { TlsFiles } from "../server/tls-files.ts";
 import { otherFlags } from "./other-flags.ts";
 import { addBindingsOption } from "./own-bindings.ts";
 import { portConflicts } from "./port-conflicts.ts";
@@ -57,10 +59,7 @@ export type ServeOptions = {
   readonly driversFolder: string | undefined;
   readonly allowExec: boolean;
   readonly maxBodySize: number;
-  /** The origins whose web pages may call. */
-  readonly allowOrigins: readonly string[];
-  /** The names beside `localhost` that requests on loopback may be for. */
-  readonly allowedHosts: readonly string[];
+  readonly callers: CallerOptions;
   /** Of the app's answers to events. */
   readonly appMaxAnswerSize: number;
   /** The most bytes of what others send that are held, in all. */
@@ -69,10 +68,8 @@ export type ServeOptions = {
   readonly logAsJson: boolean;
   readonly gracefulShutdown: number;
   readonly blockShutdown: number;
-  readonly tlsCert: string | undefined;
-  readonly tlsKey: string | undefined;
-  /** A file with the passphrase of that key. */
-  readonly tlsKeyPassphraseFile: string | undefined;
+  /** With them both ports and the console speak TLS. */
+  readonly tls: TlsFiles | undefined;
   /** Where the web console listens; `undefined`: there is none. */
   readonly console: ConsolePlace | undefined;
   /** How many threads serve. 1: the process's own. */
@@ -152,19 +149,9 @@ export function addServeOptions(command: Command): Command {
     .option("--dead-letters-max-bytes <size>", "the most that dead letters take", "1Gi")
     .option("--history-max-age <duration>", "how long the history of events is kept", "168h")
     .option("--history-max-count <n>", "the most records of history that are kept", "100000")
-    .option("--max-body-size <size>", "the largest request", "4Mi")
-    .option(
-      "--allow-origin <origin>",
-      "whose web pages may call, as https://shop.example; * for all; may be repeated",
-      collect,
-      [],
-    )
-    .option("--allowed-origins <origins>", "daprd's name of it, separated by commas")
-    .option(
-      "--allowed-hosts <hosts>",
-      "names of this machine beside localhost, separated by commas; * for any",
-      "",
-    )
+    .option("--max-body-size <size>", "the largest request", "4Mi");
+  addCallerOptions(command)
+    .option("--allowed-origins <origins>", "daprd's name of --allow-origin, separated by commas")
     .option(
       "--app-max-answer-size <size>",
       "the largest answer of the app to an event; default --max-body-size",
@@ -172,10 +159,8 @@ export function addServeOptions(command: Command): Command {
     .option(
       "--memory-budget <size>",
       "the most that requests, messages and answers take together; default 256Mi, or four times --max-body-size",
-    )
-    .option("--tls-cert <file>", "PEM certificate chain: both ports speak TLS")
-    .option("--tls-key <file>", "PEM key of that certificate")
-    .option("--tls-key-passphrase-file <file>", "a file with the passphrase of that key")
+    );
+  addTlsOptions(command, "both ports speak TLS")
     .option(
       "--workers <n>",
       "threads that serve, each on a core: a number, or auto for all cores",
@@ -252,21 +237,9 @@ export function readServeOptions(command: Command): ServeOptions {
   const paths = [flags["resourcesPath"], flags["componentsPath"]].flatMap((one) =>
     Array.isArray(one) ? one : [],
   );
-  const origins = Array.isArray(flags["allowOrigin"]) ? flags["allowOrigin"] : [];
-  for (const origin of origins) {
-    if (isOrigin(origin)) continue;
-    problems.push(
-      `--allow-origin ${JSON.stringify(origin)} is not an origin such as "https://shop.example", nor *`,
-    );
-  }
+  const callers = readCallerOptions(flags, problems);
   // daprd's default allows all, and only meant what a page may see.
   const daprs = list(text("allowedOrigins")).filter((origin) => origin !== "*");
-  if ((optional("tlsCert") === undefined) !== (optional("tlsKey") === undefined)) {
-    problems.push("--tls-cert and --tls-key go together; say both or neither");
-  }
-  if (optional("tlsKeyPassphraseFile") !== undefined && optional("tlsKey") === undefined) {
-    problems.push("--tls-key-passphrase-file is for the key of --tls-key");
-  }
   const workers = check(
     readWorkers(text("workers")),
     "workers",
@@ -342,8 +315,7 @@ export function readServeOptions(command: Command): ServeOptions {
     maxBodySize,
     appMaxAnswerSize,
     memoryBudget,
-    allowOrigins: [...origins, ...daprs],
-    allowedHosts: list(text("allowedHosts")),
+    callers: { ...callers, allowOrigins: [...callers.allowOrigins, ...daprs] },
     logLevel: check(
       levels[text("logLevel").toLowerCase()],
       "logLevel",
@@ -353,9 +325,7 @@ export function readServeOptions(command: Command): ServeOptions {
     logAsJson: on("logAsJson"),
     gracefulShutdown: time("daprGracefulShutdownSeconds", 1000),
     blockShutdown: time("daprBlockShutdownDuration", 1000),
-    tlsCert: optional("tlsCert"),
-    tlsKey: optional("tlsKey"),
-    tlsKeyPassphraseFile: optional("tlsKeyPassphraseFile"),
+    tls: readTlsOptions(flags, problems),
     console: readConsoleOptions(flags, problems),
     workers,
     ignored: [...otherFlags.map(({ name }) => name), ...mode.ignored]

@@ -2,6 +2,7 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { createApp } from "../app/app.ts";
 import type { CombinedApp } from "../app/combined-app.ts";
+import { ThreadStreams } from "../app/thread-streams.ts";
 import { bindingModules } from "../bindings/modules.ts";
 import { BindingError, messageOf } from "../errors.ts";
 import { Http2ClientConnection } from "../http2/client-connection.ts";
@@ -13,6 +14,7 @@ import { SocketsFolder } from "../pluggable/sockets-folder.ts";
 import { compilePolicies } from "../policy/policies.ts";
 import type { App } from "../runtime/app.ts";
 import { BindingCatalogue } from "../runtime/binding-catalogue.ts";
+import { numberLanes } from "../runtime/delivery/lane.ts";
 import { createRuntime, type Runtime } from "../runtime/runtime.ts";
 import { RuntimeDescription } from "../rpc/description.ts";
 import { CallerGate } from "../server/caller-gate.ts";
@@ -24,7 +26,7 @@ import { Metrics } from "../telemetry/metrics.ts";
 import { version } from "../version.ts";
 import { answerMessage } from "../workers/invocations.ts";
 import type { ParentApi, WorkerApi } from "../workers/api.ts";
-import { Peer, type PeerPort } from "../workers/peer.ts";
+import { ownBytes, Peer, type PeerPort } from "../workers/peer.ts";
 import { PortStream } from "../workers/port-stream.ts";
 import { RemoteHistory } from "../workers/remote-history.ts";
 import { remoteStore } from "../workers/remote-store.ts";
@@ -112,6 +114,9 @@ async function run(port: PeerPort, data: WorkerData): Promise<void> {
     watched(isWatched) {
       history.isWatched = isWatched;
     },
+    stream: (id, message) => streams.take(id, message),
+    recallCredit: (id) => streams.recall(id),
+    streamEnded: (id, reason, properly) => streams.end(id, reason, properly),
     drain: (deadline) => runtime.drain(deadline),
     close: (deadline) => runtime.close(deadline),
     closeApp: () => app.close(),
@@ -180,6 +185,17 @@ async function run(port: PeerPort, data: WorkerData): Promise<void> {
     },
     logger,
   });
+  const streams = new ThreadStreams(
+    app.streams,
+    {
+      batch: (id, bytes, events) => parent.call("batch", [id, ownBytes(bytes), events]),
+      needed: (id) => parent.tell("creditNeeded", [id]),
+      returned: (id, credit) => parent.tell("creditReturned", [id, credit]),
+    },
+    worker,
+    workers,
+  );
+  numberLanes(worker + workers, workers);
   app.onAvailability(() => parent.tell("changed", []));
   const definitions = new KnownSpecs({
     resolve: (id, only) => parent.call("resolve", [id, only]),

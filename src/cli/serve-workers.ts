@@ -1,4 +1,5 @@
 import type { MessagePort } from "node:worker_threads";
+import { DialledStreams } from "../app/dialled-streams.ts";
 import type { TracingConfiguration } from "../resources/tracing-configuration.ts";
 import type { BindingCatalogue } from "../runtime/binding-catalogue.ts";
 import { ComponentTypes } from "../runtime/component-types.ts";
@@ -54,6 +55,7 @@ export class ServedWorkers {
   readonly #options: ServeWorkersOptions;
   readonly #workers: Workers;
   readonly #runtime: WorkersRuntime;
+  readonly #streams: DialledStreams;
   #ports: ReservedPorts | undefined;
   #server: CufflinkServer | undefined;
 
@@ -62,6 +64,13 @@ export class ServedWorkers {
     const { options: flags, count, logger, catalogue, store, tracing } = options;
     const history = new History(store.history, logger, { keeps: flags.eventHistory });
     const self = this;
+    this.#streams = new DialledStreams({
+      count,
+      send: (worker, id, message) => this.#workers.peerOf(worker)?.tell("stream", [id, message]),
+      recall: (worker, id) => this.#workers.peerOf(worker)?.tell("recallCredit", [id]),
+      end: (worker, id, reason, properly) =>
+        this.#workers.peerOf(worker)?.tell("streamEnded", [id, reason, properly]),
+    });
     const data = {
       ...{ options: flags, memoryBudget: Math.floor(flags.memoryBudget / count) },
       get tracing() {
@@ -75,7 +84,7 @@ export class ServedWorkers {
       file: workerFile(),
       data: (worker) => ({ ...data, addresses: self.#ports?.addressesOf(worker) ?? [] }),
       log: (line) => standardOutput().write(line),
-      onEnded() {},
+      streams: this.#streams,
     });
     this.#runtime = new WorkersRuntime({
       ...{ workers: this.#workers, history, maxConcurrency: flags.appMaxConcurrency },
@@ -132,9 +141,9 @@ export class ServedWorkers {
     return ports.numbers;
   }
 
-  /** The app, as far as the shutdown looks at it. `streams`: what it has dialled. */
-  appWith(streams: { close(): Promise<void> }) {
-    const workers = this.#workers;
+  /** The app, as far as the shutdown looks at it. */
+  get app() {
+    const [workers, streams] = [this.#workers, this.#streams];
     return {
       get available() {
         return workers.snapshots.some((one) => one?.appAvailable);
@@ -142,7 +151,7 @@ export class ServedWorkers {
       onAvailability: (listener: () => void) => workers.onChange(listener),
       async close() {
         await workers.each(({ peer }) => peer.call("closeApp", []));
-        await streams.close();
+        streams.endAll("the runtime ends");
       },
     };
   }
@@ -153,6 +162,11 @@ export class ServedWorkers {
     waiting: ReadonlyMap<string, readonly string[]> = new Map(),
   ): Promise<void> {
     await this.#workers.need(types, waiting);
+  }
+
+  /** Serves an event stream that the app has dialled. */
+  subscribe(messages: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
+    return this.#streams.accept(messages);
   }
 
   /** What requests see is what the workers know now. */

@@ -230,7 +230,7 @@ async function begin(options: RunOptions, onStarted: () => void): Promise<Served
     if (options.console && webConsole)
       consoleServer = await webConsole.serveConsole({
         ...{ place: options.console, tls: certificate?.material, memory, logger },
-        ...{ allowedHosts: options.allowedHosts, maxBodySize: options.maxBodySize },
+        ...{ allowedHosts: options.callers.allowedHosts, maxBodySize: options.maxBodySize },
         daemons: [{ name: options.appId, services: () => server.services() }],
       });
     if (withMetrics) closeMetrics = await serveMetrics(options, metrics, new CallerGate(callers));
@@ -246,7 +246,7 @@ async function begin(options: RunOptions, onStarted: () => void): Promise<Served
     const code = await shutDown(
       {
         ...{ runtime, server, logger, hasApp: options.appPort !== undefined },
-        app: workers === undefined ? app : workers.appWith(app),
+        app: workers?.app ?? app,
         gracefulShutdown: options.gracefulShutdown,
         blockShutdown: options.blockShutdown,
         last: [
@@ -331,13 +331,10 @@ function shadowed(type: string): string {
 }
 
 async function loadCertificate(
-  { tlsCert, tlsKey, tlsKeyPassphraseFile }: ServeOptions,
+  { tls }: ServeOptions,
   logger: RuntimeLogger,
 ): Promise<ServerCertificate | undefined> {
-  if (tlsCert === undefined || tlsKey === undefined) return undefined;
+  if (tls === undefined) return undefined;
   const { ServerCertificate } = await import("./server-certificate.ts");
-  return ServerCertificate.load(
-    { cert: tlsCert, key: tlsKey, passphrase: tlsKeyPassphraseFile },
-    logger,
-  );
+  return ServerCertificate.load(tls, logger);
 }

@@ -21,6 +21,7 @@ import { createRuntime as createCore, type Runtime } from "../runtime/runtime.ts
 import type { RuntimeLogger } from "../runtime/runtime-logger.ts";
 import type { ReloadResult } from "../runtime/component/reload.ts";
 import type { ComponentStatus } from "../runtime/status.ts";
+import { CallerGate } from "../server/caller-gate.ts";
 import { createHttpEndpoints } from "../server/http-endpoints.ts";
 import { stateStores } from "../states/index.ts";
 import { createStore } from "../store/open-store.ts";
@@ -62,6 +63,16 @@ export type EmbeddedOptions = {
   readonly driversFolder?: string;
   /** Components of the type `exec` may run programs of this machine. Default false: they are `failed`. */
   readonly allowExec?: boolean;
+  /**
+   * The origins whose web pages may send something to the ports that webhook components listen on, such as
+   * `https://shop.example`; `*`: all. Default: none.
+   */
+  readonly allowedOrigins?: readonly string[];
+  /**
+   * The names beside `localhost` that requests to those ports may be for, where they listen on a loopback address, such as the public
+   * name that a proxy passes on; `*`: any. Default: none.
+   */
+  readonly allowedHosts?: readonly string[];
 };
 
 /** A component as its YAML says it. */
@@ -158,7 +169,7 @@ export async function createEmbeddedRuntime(options: EmbeddedOptions): Promise<E
     app: app && createFunctionApp(app, logger),
     logger,
     memory: budget,
-    http: createHttpEndpoints(budget),
+    http: createHttpEndpoints(budget, gateOf(options, logger)),
     store: options.stateDir === undefined ? undefined : store,
     maxConcurrency,
     driversFolder: options.driversFolder,
@@ -245,6 +256,15 @@ export async function createEmbeddedRuntime(options: EmbeddedOptions): Promise<E
     close,
     [Symbol.asyncDispose]: () => close(),
   };
+}
+
+/** Answers web pages that may not send anything to webhooks. */
+function gateOf(options: EmbeddedOptions, logger: RuntimeLogger): CallerGate {
+  const { allowedOrigins = [], allowedHosts = [] } = options;
+  const settings = { origins: "allowedOrigins", hosts: "allowedHosts" };
+  return new CallerGate({ allowedOrigins, allowedHosts, settings }, (text) =>
+    logger.warn({}, text),
+  );
 }
 
 async function load(

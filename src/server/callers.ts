@@ -7,7 +7,11 @@ export type CallerRules = {
   readonly allowedOrigins: readonly string[];
   /** The names beside `localhost` and its addresses that a request on a loopback address may be for; `*`: any. */
   readonly allowedHosts: readonly string[];
+  /** What a refusal tells to say. Default: the flags of `cufflink serve`. */
+  readonly settings?: { readonly origins: string; readonly hosts: string };
 };
+
+const flags = { origins: "--allow-origin", hosts: "--allowed-hosts" };
 
 /** What is known of a request before anything of it is done. */
 export type Incoming = RequestHead & {
@@ -36,7 +40,11 @@ export type CallerCheck = (request: Incoming) => Verdict | undefined;
  * `localhost`, an address of the loopback, or an allowed host. A program sends neither header, and gRPC over HTTP/2,
  * which no page can speak, may be for any name.
  */
-export function callerCheck({ allowedOrigins, allowedHosts }: CallerRules): CallerCheck {
+export function callerCheck({
+  allowedOrigins,
+  allowedHosts,
+  settings = flags,
+}: CallerRules): CallerCheck {
   const origins = new Set(allowedOrigins.map((origin) => origin.toLowerCase()));
   const hosts = new Set(allowedHosts.map((host) => nameOf(host) ?? host.toLowerCase()));
   const anyOrigin = origins.has("*");
@@ -52,7 +60,7 @@ export function callerCheck({ allowedOrigins, allowedHosts }: CallerRules): Call
     const isProgram = isHttp2 && isGrpc(request.get("content-type"));
     if (!isProgram && !hosts.has("*") && isLoopbackAddress(localAddress)) {
       const wrong = hostsOf(request).find(isWrongHost);
-      if (wrong !== undefined) return refused(hostMessage(wrong));
+      if (wrong !== undefined) return refused(hostMessage(wrong, settings.hosts));
     }
     const origin = request.get("origin");
     const site = request.get("sec-fetch-site");
@@ -65,7 +73,7 @@ export function callerCheck({ allowedOrigins, allowedHosts }: CallerRules): Call
       site === undefined
         ? isSameHost(origin ?? "", hostsOf(request)[0])
         : site === "same-origin" || site === "none";
-    return isOwn ? undefined : refused(originMessage(origin));
+    return isOwn ? undefined : refused(originMessage(origin, settings.origins));
   };
 }
 
@@ -92,15 +100,15 @@ function refused(message: string): Verdict {
   return { kind: "refused", message };
 }
 
-function hostMessage(host: string): string {
+function hostMessage(host: string, setting: string): string {
   const shown = shorten(host);
-  return `a request for the host ${shown} is refused on a loopback address, as it may be a web page's; if that is a name of this machine, say --allowed-hosts ${nameOf(host) ?? shown}`;
+  return `a request for the host ${shown} is refused on a loopback address, as it may be a web page's; if that is a name of this machine, say ${setting} ${nameOf(host) ?? shown}`;
 }
 
-function originMessage(origin: string | undefined): string {
+function originMessage(origin: string | undefined, setting: string): string {
   const page = origin === undefined ? "another site" : shorten(origin);
-  const flag = origin === undefined ? "ORIGIN" : shorten(origin);
-  return `a web page of ${page} may not call; if it is meant to, say --allow-origin ${flag}`;
+  const value = origin === undefined ? "ORIGIN" : shorten(origin);
+  return `a web page of ${page} may not call; if it is meant to, say ${setting} ${value}`;
 }
 
 /** A stranger's text in a message or the log. */
@@ -137,7 +145,7 @@ function isOfLoopback(name: string): boolean {
   );
 }
 
-function isLoopbackAddress(address: string | undefined): boolean {
+export function isLoopbackAddress(address: string | undefined): boolean {
   return address !== undefined && /^(::ffff:)?127\.|^::1$/.test(address);
 }
 

@@ -4,6 +4,7 @@ import type { AddressInfo } from "node:net";
 import type { HttpEndpoint, HttpEndpoints } from "../binding.ts";
 import { BindingError, messageOf, type Reason } from "../errors.ts";
 import { MemoryBudget, type MemoryShare } from "../memory/budget.ts";
+import { CallerGate } from "./caller-gate.ts";
 import { watchRequest } from "./watched-request.ts";
 
 type Handler = (request: IncomingMessage, response: ServerResponse) => void;
@@ -32,11 +33,11 @@ const retryAfter = "5";
 /**
  * Makes the HTTP ports that bindings serve on. Components that name the same address share its port, and all ports
  * share one part of the memory: whoever reaches them cannot use up what Dapr's ports need. `gate`: answers those that may not
- * send anything; absent: all may.
+ * send anything. Default: pages of other origins, and on loopback those that come for another host, may not.
  */
 export function createHttpEndpoints(
   budget: MemoryBudget = new MemoryBudget(),
-  gate?: EndpointGate,
+  gate: EndpointGate = new CallerGate({ allowedOrigins: [], allowedHosts: [] }),
 ): HttpEndpoints {
   const memory = budget.share("webhook");
   const ports = new Map<string, Promise<Port>>();
@@ -83,12 +84,7 @@ class Port {
     this.#places = places;
   }
 
-  static open(
-    host: string,
-    port: number,
-    memory: MemoryShare,
-    gate: EndpointGate | undefined,
-  ): Promise<Port> {
+  static open(host: string, port: number, memory: MemoryShare, gate: EndpointGate): Promise<Port> {
     const places = new Map<string, Place>();
     const server = createServer(
       {
@@ -99,7 +95,7 @@ class Port {
       },
       (request, response) => {
         watchRequest(request, response, false);
-        if (gate?.admitsRequest(request, response) !== false) route(places, request, response);
+        if (gate.admitsRequest(request, response)) route(places, request, response);
       },
     );
     return new Promise((resolve, reject) => {

@@ -1,3 +1,4 @@
+import type { LeaseStore } from "./leases.ts";
 import type {
   AttemptCount,
   Claim,
@@ -10,6 +11,7 @@ import type {
   StoredCheckpoint,
   StoredPause,
 } from "./records.ts";
+import type { ReplicaStore } from "./replicas.ts";
 
 /**
  * Durable records of one app's runtime. Each method that writes resolves once the write is safe, and
@@ -22,9 +24,30 @@ export type Store = {
   readonly claims: ClaimStore;
   readonly pauses: PauseStore;
   readonly checkpoints: CheckpointStore;
+  readonly leases: LeaseStore;
+  readonly replicas: ReplicaStore;
+  /**
+   * Whether the replicas of an app id share it. `false`: one process has it, so that each lease is granted at once, and
+   * there is no replica but this one.
+   */
+  readonly shared: boolean;
   /** Why nothing can be written now, in a sentence; `undefined` as far as is known it can. */
   readonly trouble: string | undefined;
   close(): Promise<void>;
+};
+
+export type CheckedStore = Store & {
+  /**
+   * Looks whether records can be kept, before there is one, and again every ten seconds while they cannot: what is in
+   * the way is logged and in `trouble`. Makes no folder that is not there. Never rejects.
+   */
+  look(): Promise<void>;
+};
+
+export type StoreLogger = {
+  info(fields: { folder: string } | { store: string }, message: string): void;
+  warn(fields: { component: string; deadLetters: number }, message: string): void;
+  error(fields: { folder?: string; store?: string }, message: string): void;
 };
 
 /** Whether durable records can be kept now. */
@@ -130,6 +153,11 @@ export type PauseStore = {
   put(component: string, pause: StoredPause): Promise<void>;
   /** Forgets it, if there is one. */
   remove(component: string): Promise<void>;
+  /**
+   * Tells of each change, of whichever replica, this one included; perhaps first of what is there now. The result ends
+   * that.
+   */
+  watch(changed: (component: string, pause: StoredPause | undefined) => void): () => void;
 };
 
 export type CheckpointStore = {

@@ -70,6 +70,10 @@ export type WorkerApi = {
   unfinished(eventId: string, component: string | undefined): readonly UnfinishedEvent[];
   /** Somebody watches the events' payloads, or nobody does any more. */
   watched(isWatched: boolean): void;
+  /** See `ThreadStreams`. */
+  stream(id: number, message: Uint8Array): void;
+  recallCredit(id: number): void;
+  streamEnded(id: number, reason: string, properly: boolean): void;
   drain(deadline: number): { abandoned: number };
   close(deadline: number): void;
   closeApp(): void;
@@ -88,6 +92,10 @@ export type ParentApi = {
   forget(spec: number): void;
   store(call: StoreCall): unknown;
   ended(events: readonly Ended[]): void;
+  /** See `DialledStreams`. */
+  batch(id: number, bytes: Uint8Array, events: number): void;
+  creditNeeded(id: number): void;
+  creditReturned(id: number, credit: number): void;
   /** A component has another state, or the app came or went. */
   changed(): void;
   /** Has another worker make the call. */

@@ -1,3 +1,5 @@
+import { ProcessLeases } from "../store/process/process-leases.ts";
+import { ProcessReplicas } from "../store/process/process-replicas.ts";
 import type { HistoryStore, Store } from "../store/store.ts";
 
 /** What is kept by component, event or key, each with its methods. */
@@ -13,11 +15,11 @@ export type StoreCall = {
 type Ask = (call: StoreCall) => Promise<unknown>;
 type Tell = (call: StoreCall) => void;
 
-/** The store of the process, as a worker has it. The parent writes history itself. */
-export function remoteStore(
-  ask: Ask,
-  tell: Tell,
-): Pick<Store, keyof Parts | "history" | "trouble" | "close"> {
+/**
+ * The store of the process, as a worker has it. The parent writes history itself, and speaks for the process where replicas
+ * share a store: in a worker no input is owned by lease, as only one worker reads it.
+ */
+export function remoteStore(ask: Ask, tell: Tell): Store {
   const part = <Part extends keyof Parts>(
     name: Part,
     asked: readonly (keyof Parts[Part] & string)[],
@@ -37,9 +39,12 @@ export function remoteStore(
         tell({ part: "attempts", method: "forget", args: [component, [...identities]] }),
     },
     claims: part("claims", ["claim", "complete", "release"]),
-    pauses: part("pauses", ["load", "put", "remove"]),
+    pauses: { ...part("pauses", ["load", "put", "remove"]), watch: () => () => {} },
     checkpoints: part("checkpoints", ["load", "put"]),
     history: noHistory,
+    leases: new ProcessLeases(),
+    replicas: new ProcessReplicas(),
+    shared: false,
     trouble: undefined,
     async close() {},
   };

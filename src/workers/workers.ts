@@ -1,4 +1,5 @@
 import type { Duplex } from "node:stream";
+import type { DialledStreams } from "../app/dialled-streams.ts";
 import { delay } from "../delay.ts";
 import { BindingError, messageOf } from "../errors.ts";
 import type { RuntimeLogger } from "../runtime/runtime-logger.ts";
@@ -22,6 +23,8 @@ export type WorkersOptions = {
   readonly count: number;
   /** The program of a worker. */
   readonly file: URL;
+  /** The streams that the app has dialled. */
+  readonly streams: DialledStreams;
   /** What each is told at its start. */
   readonly data: (worker: number) => object;
   readonly logger: RuntimeLogger;
@@ -33,8 +36,6 @@ export type WorkersOptions = {
   readonly accept: (connection: Duplex) => void;
   /** Told when workers end again and again. */
   readonly onHopeless: (why: string) => void;
-  /** Told of a worker that has ended and will be replaced. */
-  readonly onEnded: (worker: number) => void;
 };
 
 /** A worker that ends so often within {@link often} ms is not replaced any more: what ends it comes again. */
@@ -118,6 +119,11 @@ export class Workers {
       throw new BindingError("unavailable", messageOf(error), { effect: "unsent" });
     });
     return thread;
+  }
+
+  /** The worker of that number, where it can be asked at once. */
+  peerOf(worker: number): WorkerThread["peer"] | undefined {
+    return this.#threads[worker]?.peer;
   }
 
   /** What each of the workers answers; one that is not there, or ends meanwhile, is left out. */
@@ -235,7 +241,7 @@ export class Workers {
   }
 
   #handlersOf(worker: number): Handlers<ParentApi> {
-    const { log, store, history } = this.#options;
+    const { log, store, history, streams } = this.#options;
     return {
       begun() {},
       log,
@@ -250,6 +256,9 @@ export class Workers {
       ended: (events) => {
         for (const event of events) recordEnded(history, event);
       },
+      batch: (id, bytes, events) => streams.batch(worker, id, bytes, events),
+      creditNeeded: (id) => streams.needed(worker, id),
+      creditReturned: (id, credit) => streams.returned(worker, id, credit),
       changed: () => this.#changed(),
       invoke: async (to, call, signal) => {
         const { peer } = await this.thread(to);
@@ -281,7 +290,8 @@ export class Workers {
     freePlaces(this.concurrency, worker);
     if (this.#isClosing) return;
     this.#agreements.left();
-    this.#options.onEnded(worker);
+    // An app that has events of one that ended would get them again beside these.
+    this.#options.streams.endAll("a worker of the runtime has ended");
     const now = performance.now();
     this.#ends.push(now);
     while ((this.#ends[0] ?? now) < now - often) this.#ends.shift();

@@ -148,13 +148,13 @@ describe("the flags of serve", () => {
       ...["--allow-origin", "https://shop.example", "--allow-origin=http://localhost:5173"],
       ...["--allowed-origins", "https://a.example, *", "--allowed-hosts", "sidecar, 10.0.0.7"],
     );
-    expect(options.allowOrigins).toEqual([
+    expect(options.callers.allowOrigins).toEqual([
       ...["https://shop.example", "http://localhost:5173", "https://a.example"],
     ]);
-    expect(options.allowedHosts).toEqual(["sidecar", "10.0.0.7"]);
-    expect(read("--allow-origin", "*").allowOrigins).toEqual(["*"]);
+    expect(options.callers.allowedHosts).toEqual(["sidecar", "10.0.0.7"]);
+    expect(read("--allow-origin", "*").callers.allowOrigins).toEqual(["*"]);
     // daprd's default, which some start it with: it never was meant to let every page in.
-    expect(read("--allowed-origins", "*").allowOrigins).toEqual([]);
+    expect(read("--allowed-origins", "*").callers.allowOrigins).toEqual([]);
   });
 
   test.each([

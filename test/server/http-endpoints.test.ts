@@ -3,6 +3,7 @@ import type { AddressInfo } from "node:net";
 import { expect, onTestFinished, test } from "vitest";
 import type { HttpEndpoint, HttpEndpoints } from "../../src/binding.ts";
 import { createHttpEndpoints } from "../../src/server/http-endpoints.ts";
+import { ask } from "./console/console.ts";
 
 async function listen(endpoints: HttpEndpoints, path: string, port = 0): Promise<HttpEndpoint> {
   const endpoint = await endpoints.listen("127.0.0.1", port, path);
@@ -104,6 +105,20 @@ test("a port that is in use is an error that says so, and works once it is free"
   });
   await new Promise((resolve) => server.close(resolve));
   await listen(endpoints, "/a", port);
+});
+
+test("nobody who listens has to think of it: a foreign page, and a foreign host's name, get nowhere", async () => {
+  const endpoint = await listen(createHttpEndpoints(), "/a");
+  answering(endpoint, "here");
+  for (const headers of [
+    { origin: "https://evil.example" },
+    { "sec-fetch-site": "cross-site" },
+    { host: "evil.example" },
+  ]) {
+    const { status, text } = await ask(endpoint.port, "/a", { method: "POST", headers });
+    expect([status, text]).toEqual([403, expect.stringContaining("ERR_CALLER_NOT_ALLOWED")]);
+  }
+  expect((await ask(endpoint.port, "/a", { method: "POST" })).text).toBe("here");
 });
 
 async function occupy(): Promise<{ server: Server; port: number }> {

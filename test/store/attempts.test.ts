@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { attemptRetention } from "../../src/store/attempt-table.ts";
+import { attemptRetention } from "../../src/store/sqlite/attempt-table.ts";
 import { openStore, temporaryFolder } from "./opened-store.ts";
 import { attempt } from "./records.ts";
 

@@ -1,9 +1,9 @@
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { expect, test, vi } from "vitest";
-import { Engine } from "../../src/store/engine.ts";
-import type { Reply, Request } from "../../src/store/operations.ts";
-import { packDeadLetter } from "../../src/store/packed-dead-letter.ts";
+import { Engine } from "../../src/store/sqlite/engine.ts";
+import type { Reply, Request } from "../../src/store/sqlite/operations.ts";
+import { packDeadLetter } from "../../src/store/sqlite/packed-dead-letter.ts";
 import { defaultRetention } from "../../src/store/store.ts";
 import { openStore, temporaryFolder } from "./opened-store.ts";
 import { attempt, deadLetter } from "./records.ts";

@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { mountSmallDisk } from "../faults/small-disk.ts";
-import { StoreThread } from "../../src/store/store-thread.ts";
+import { StoreThread } from "../../src/store/sqlite/store-thread.ts";
 import { defaultRetention } from "../../src/store/store.ts";
 import { until } from "../until.ts";
 import { openStore, temporaryFolder } from "./opened-store.ts";

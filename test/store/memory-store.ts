@@ -8,6 +8,9 @@ import type {
   StoredCheckpoint,
   StoredPause,
 } from "../../src/store/records.ts";
+import { ProcessLeases } from "../../src/store/process/process-leases.ts";
+import { ProcessReplicas } from "../../src/store/process/process-replicas.ts";
+import { watchedPauses } from "../../src/store/process/watched-pauses.ts";
 import type { Store } from "../../src/store/store.ts";
 
 type Kept = { deadLetter: DeadLetter; fingerprint: string };
@@ -177,7 +180,12 @@ export class MemoryStore implements Store {
     },
   };
 
-  readonly pauses: Store["pauses"] = {
+  readonly leases = new ProcessLeases();
+  readonly replicas = new ProcessReplicas();
+  /** Whether it says that replicas share it. */
+  shared = false;
+
+  readonly pauses: Store["pauses"] = watchedPauses({
     load: async (component) => {
       this.#fail();
       return this.paused.get(component);
@@ -190,7 +198,7 @@ export class MemoryStore implements Store {
       await this.#write(`resume ${component}`);
       this.paused.delete(component);
     },
-  };
+  });
 
   readonly claims: Store["claims"] = {
     claim: async (scope, key): Promise<Claim> => {

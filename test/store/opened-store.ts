@@ -3,7 +3,8 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
-import { createStore, type CheckedStore, type StoreOptions } from "../../src/store/open-store.ts";
+import { createStore, type StoreOptions } from "../../src/store/open-store.ts";
+import type { CheckedStore } from "../../src/store/store.ts";
 
 /** A folder that is gone after the test. */
 export function temporaryFolder(): string {

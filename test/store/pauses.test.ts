@@ -1,5 +1,6 @@
 import { readdirSync } from "node:fs";
 import { expect, test } from "vitest";
+import { until } from "../until.ts";
 import { openStore, temporaryFolder } from "./opened-store.ts";
 
 const pause = { by: "ada", reason: "the shop is closed; gründlich", since: 1_764_150_000_123 };
@@ -32,4 +33,20 @@ test("without a place nothing is paused, and a pause is refused with what to do"
   expect(await store.pauses.load("orders")).toBeUndefined();
   await store.pauses.remove("orders");
   await expect(store.pauses.put("orders", pause)).rejects.toThrow("--state-dir");
+});
+
+test("whoever watches is told of a pause and of its end, until it is enough", async () => {
+  const { pauses } = openStore({ folder: ":memory:" });
+  const seen: [string, unknown][] = [];
+  const stop = pauses.watch((component, change) => seen.push([component, change]));
+  await pauses.put("orders", pause);
+  await pauses.remove("orders");
+  await until(() => seen.length >= 2, { what: "both changes" });
+  expect(seen).toEqual([
+    ["orders", pause],
+    ["orders", undefined],
+  ]);
+  stop();
+  await pauses.put("orders", pause);
+  expect(seen).toHaveLength(2);
 });

@@ -1,11 +1,11 @@
 import { statSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { attemptRetention } from "../../src/store/attempt-table.ts";
-import type { Expired } from "../../src/store/dead-letter-table.ts";
-import { Engine } from "../../src/store/engine.ts";
-import type { Arguments, OperationName, Reply } from "../../src/store/operations.ts";
-import { packDeadLetter } from "../../src/store/packed-dead-letter.ts";
+import { attemptRetention } from "../../src/store/sqlite/attempt-table.ts";
+import type { Expired } from "../../src/store/sqlite/dead-letter-table.ts";
+import { Engine } from "../../src/store/sqlite/engine.ts";
+import type { Arguments, OperationName, Reply } from "../../src/store/sqlite/operations.ts";
+import { packDeadLetter } from "../../src/store/sqlite/packed-dead-letter.ts";
 import { defaultRetention, type Retention } from "../../src/store/store.ts";
 import { openStore, temporaryFolder } from "./opened-store.ts";
 import { attempt, deadLetter } from "./records.ts";

@@ -1,7 +1,7 @@
 import { delay } from "../../delay.ts";
 import { formatDuration } from "../../metadata/duration.ts";
 import { consumerInfo, type ConsumerInfo } from "./consumer.ts";
-import { callFailure } from "./failures.ts";
+import { callFailure } from "../../nats-client/failures.ts";
 import type { Link } from "./link.ts";
 import type { Delivery } from "./message.ts";
 import { requestLife, type Pulls } from "./pulls.ts";

@@ -1,9 +1,9 @@
 import { defineBinding } from "../../binding.ts";
 import { BindingError } from "../../errors.ts";
 import { problemsOf } from "../../check-settings.ts";
-import { serversOf } from "./authentication.ts";
+import { serversOf } from "../../nats-client/authentication.ts";
 import { checkReading, consumerInfo } from "./consumer.ts";
-import type { Driver } from "./driver.ts";
+import type { Driver } from "../../nats-client/driver.ts";
 import {
   createFields,
   type NatsMetadata,
@@ -11,7 +11,7 @@ import {
   publishFields,
   requestFields,
 } from "./fields.ts";
-import { Link } from "./link.ts";
+import { Link } from "../../nats-client/link.ts";
 import { ask, publish, store } from "./outputs.ts";
 import { startReader } from "./reader.ts";
 import { checkSubject } from "./subjects.ts";

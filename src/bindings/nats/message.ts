@@ -1,6 +1,7 @@
 import type { Msg } from "@nats-io/transport-node";
 import type { Header, InboundEvent } from "../../binding.ts";
-import { headerText, receivedHeaders } from "./headers.ts";
+import { receivedHeaders } from "../../nats-client/headers.ts";
+import { headerText } from "./headers.ts";
 
 /** A message as a consumer has delivered it. */
 export type Delivery = {

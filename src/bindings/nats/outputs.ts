@@ -1,8 +1,14 @@
 import type { Msg } from "@nats-io/transport-node";
 import type { Answer } from "../../binding.ts";
 import { BindingError } from "../../errors.ts";
-import { apiFailure, callFailure, isNoResponders, type ApiError } from "./failures.ts";
-import { bytesOf, headersOf, headerText, receivedHeaders } from "./headers.ts";
+import {
+  apiFailure,
+  callFailure,
+  isNoResponders,
+  type ApiError,
+} from "../../nats-client/failures.ts";
+import { bytesOf, receivedHeaders } from "../../nats-client/headers.ts";
+import { headersOf, headerText } from "./headers.ts";
 import type { Link } from "./link.ts";
 import { checkSubject } from "./subjects.ts";
 

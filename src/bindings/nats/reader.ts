@@ -9,7 +9,7 @@ import {
   useConsumer,
   type ConsumerInfo,
 } from "./consumer.ts";
-import { callFailure, isNoResponders } from "./failures.ts";
+import { callFailure, isNoResponders } from "../../nats-client/failures.ts";
 import type { natsFields } from "./fields.ts";
 import type { Link } from "./link.ts";
 import { deliveryOf, eventOf, type Delivery } from "./message.ts";

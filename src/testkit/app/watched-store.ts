@@ -29,6 +29,9 @@ export function watchedStore(store: Store, activity: Activity | undefined): Stor
     claims: watched(store.claims),
     pauses: watched(store.pauses),
     checkpoints: watched(store.checkpoints),
+    leases: watched(store.leases),
+    replicas: watched(store.replicas),
+    shared: store.shared,
     get trouble() {
       return store.trouble;
     },

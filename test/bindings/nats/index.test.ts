@@ -1,7 +1,7 @@
 import { connect } from "@nats-io/transport-node";
 import { expect, test, vi } from "vitest";
 import nats from "../../../src/bindings/nats/index.ts";
-import type { Link } from "../../../src/bindings/nats/link.ts";
+import type { Link } from "../../../src/nats-client/link.ts";
 import type { Outcome } from "../../../src/runtime/app.ts";
 import { FakeApp, handled, refused } from "../../runtime/fake-app.ts";
 import { component, startRuntime } from "../../runtime/fake-binding.ts";

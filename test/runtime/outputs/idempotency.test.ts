@@ -10,17 +10,8 @@ beforeEach(() => void vi.useFakeTimers({ now: Date.parse("2026-11-26T10:00:00Z")
 afterEach(() => void vi.useRealTimers());
 
 function storeOf(claims: FakeClaims): Store {
-  const { deadLetters, attempts, history, pauses, checkpoints } = new MemoryStore();
-  return {
-    deadLetters,
-    attempts,
-    history,
-    claims,
-    pauses,
-    checkpoints,
-    trouble: undefined,
-    close: async () => undefined,
-  };
+  const store: Store = new MemoryStore();
+  return { ...store, claims, trouble: undefined, close: async () => undefined };
 }
 
 async function start(values: Record<string, string> = {}, claims = new FakeClaims()) {

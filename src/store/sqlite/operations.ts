@@ -4,7 +4,7 @@ import type { ClaimTable } from "./claim-table.ts";
 import type { DeadLetterTable, DeadLetterPage } from "./dead-letter-table.ts";
 import type { HistoryTable } from "./history-table.ts";
 import type { PackedDeadLetter, PackedStoredDeadLetter } from "./packed-dead-letter.ts";
-import type { HistoryStorePage } from "./store.ts";
+import type { HistoryStorePage } from "../store.ts";
 import type { PauseTable } from "./pause-table.ts";
 import type {
   AttemptCount,
@@ -12,7 +12,7 @@ import type {
   HistoryRecord,
   StoredCheckpoint,
   StoredPause,
-} from "./records.ts";
+} from "../records.ts";
 
 /** The tables of the file whose writes are durable. */
 export type RecordTables = {

@@ -1,5 +1,5 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
-import type { StoredPause } from "./records.ts";
+import type { StoredPause } from "../records.ts";
 
 /** The inputs that somebody has paused, by their components' names. */
 export class PauseTable {

@@ -7,8 +7,8 @@ import {
   type PackedListedDeadLetter,
   type PackedStoredDeadLetter,
 } from "./packed-dead-letter.ts";
-import type { AttemptRecord, DeadLetterFilter, ImportOutcome } from "./records.ts";
-import type { DeadLetterTotal, Retention } from "./store.ts";
+import type { AttemptRecord, DeadLetterFilter, ImportOutcome } from "../records.ts";
+import type { DeadLetterTotal, Retention } from "../store.ts";
 
 /** How many dead letters of which component were too old or too many. */
 export type Expired = { readonly component: string; readonly count: number };

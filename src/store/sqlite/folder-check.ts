@@ -1,7 +1,7 @@
 import { accessSync, constants, existsSync } from "node:fs";
 import { access, stat, statfs } from "node:fs/promises";
 import { dirname } from "node:path";
-import { answered } from "../regular-file.ts";
+import { answered } from "../../regular-file.ts";
 
 /** With less room than this a new store cannot even be made. */
 const leastRoom = 1024 * 1024;

@@ -1,4 +1,4 @@
-import { messageOf } from "../errors.ts";
+import { messageOf } from "../../errors.ts";
 import { LockedFolder } from "./lock.ts";
 import type { Failure } from "./operations.ts";
 import { NewerSchema } from "./schema.ts";

@@ -1,5 +1,5 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
-import type { AttemptCount } from "./records.ts";
+import type { AttemptCount } from "../records.ts";
 
 const day = 24 * 60 * 60 * 1000;
 

@@ -1,5 +1,5 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
-import type { Claim } from "./records.ts";
+import type { Claim } from "../records.ts";
 
 type Row = {
   fingerprint: string;

@@ -1,9 +1,9 @@
-import { BindingError } from "../../errors.ts";
-import { readRegularFile, UnreadableFile } from "../../regular-file.ts";
-import { tlsMaterial } from "../../tls/pem.ts";
+import { BindingError } from "../errors.ts";
+import { readRegularFile, UnreadableFile } from "../regular-file.ts";
+import { tlsMaterial } from "../tls/pem.ts";
 import type { Authenticator, ConnectionOptions } from "@nats-io/transport-node";
 import type { Driver } from "./driver.ts";
-import type { NatsMetadata } from "./fields.ts";
+import type { NatsSettings } from "./settings.ts";
 
 type Login = Pick<ConnectionOptions, "authenticator" | "token" | "user" | "pass">;
 
@@ -68,7 +68,7 @@ function decoded(text: string): string {
  */
 export async function loginOf(
   driver: Driver,
-  metadata: NatsMetadata,
+  metadata: NatsSettings,
   hide?: (secret: string) => void,
 ): Promise<Login> {
   const login = await chosenLogin(driver, metadata);
@@ -84,7 +84,7 @@ export async function loginOf(
   };
 }
 
-async function chosenLogin(driver: Driver, metadata: NatsMetadata): Promise<Login> {
+async function chosenLogin(driver: Driver, metadata: NatsSettings): Promise<Login> {
   const { token, user, password, nkeySeed, jwt, credentials } = metadata;
   const ways = [
     ...(token ? ["token"] : []),
@@ -137,7 +137,7 @@ async function fileOf(path: string): Promise<Buffer> {
 }
 
 /** The options for TLS; `undefined`: the server decides. */
-export function tlsOf(metadata: NatsMetadata, useTls: boolean): ConnectionOptions["tls"] {
+export function tlsOf(metadata: NatsSettings, useTls: boolean): ConnectionOptions["tls"] {
   const material = tlsMaterial(metadata);
   const handshakeFirst = metadata.tlsHandshakeFirst;
   const isAsked = useTls || handshakeFirst || Object.keys(material).length > 0;

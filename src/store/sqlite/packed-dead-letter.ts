@@ -1,5 +1,5 @@
-import { packHeaders, unpackHeaders } from "./headers.ts";
-import type { AttemptRecord, DeadLetter, ListedDeadLetter, StoredDeadLetter } from "./records.ts";
+import { packHeaders, unpackHeaders } from "../headers.ts";
+import type { AttemptRecord, DeadLetter, ListedDeadLetter, StoredDeadLetter } from "../records.ts";
 
 /** A dead letter as it travels between the threads and lies in its table. */
 export type PackedDeadLetter = Omit<DeadLetter, "event" | "attempts"> & {

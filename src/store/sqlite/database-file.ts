@@ -1,7 +1,7 @@
 import { accessSync, constants, existsSync, mkdirSync, renameSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { messageOf } from "../errors.ts";
+import { messageOf } from "../../errors.ts";
 import { salvage } from "./salvage.ts";
 import { migrate, type Migrations } from "./schema.ts";
 import { isCorruption, sqliteCode } from "./sqlite-error.ts";

@@ -1,5 +1,5 @@
 import type { Worker } from "node:worker_threads";
-import { BindingError, messageOf } from "../errors.ts";
+import { BindingError, messageOf } from "../../errors.ts";
 import type { Expired } from "./dead-letter-table.ts";
 import type { EngineOptions } from "./engine.ts";
 import type { Arguments, OperationName, Reply, Request, Result } from "./operations.ts";

@@ -1,5 +1,5 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
-import type { StoredCheckpoint } from "./records.ts";
+import type { StoredCheckpoint } from "../records.ts";
 
 /** How far the sources of components were handled, by component and partition. */
 export class CheckpointTable {

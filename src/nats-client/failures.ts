@@ -1,5 +1,5 @@
-import { BindingError, messageOf } from "../../errors.ts";
-import type { Effect, Reason } from "../../errors.ts";
+import { BindingError, messageOf } from "../errors.ts";
+import type { Effect, Reason } from "../errors.ts";
 
 /** Errors of the driver, by their names; what they are caused by says more than what they say. */
 function named(error: unknown, name: string): Error | undefined {

@@ -1,6 +1,6 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
-import type { HistoryRecord } from "./records.ts";
-import type { HistoryStoreList, HistoryStorePage, Retention } from "./store.ts";
+import type { HistoryRecord } from "../records.ts";
+import type { HistoryStoreList, HistoryStorePage, Retention } from "../store.ts";
 
 const most = 100;
 /** So many are looked at for one page: others wait for the thread. */

@@ -20,7 +20,7 @@ import {
 import { PauseTable } from "./pause-table.ts";
 import { historyMigrations, NewerSchema, recordMigrations } from "./schema.ts";
 import { sqliteCode } from "./sqlite-error.ts";
-import type { Retention } from "./store.ts";
+import type { Retention } from "../store.ts";
 
 export type EngineOptions = {
   /** A folder, or `:memory:`. */

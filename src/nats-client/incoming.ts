@@ -1,6 +1,6 @@
 import type { NatsConnection } from "@nats-io/transport-node";
-import type { MemoryShare } from "../../memory/budget.ts";
-import { IncomingMessage } from "../../memory/incoming-message.ts";
+import type { MemoryShare } from "../memory/budget.ts";
+import { IncomingMessage } from "../memory/incoming-message.ts";
 
 /** The parts of the driver that are used here. */
 type Inside = {
