@@ -17,7 +17,7 @@ export class CreditPool {
 
   constructor(threads: number, options: CreditPoolOptions) {
     this.#options = options;
-    this.#granted = new Array<number>(threads).fill(0);
+    this.#granted = Array.from({ length: threads }, () => 0);
   }
 
   /** The app takes so many more events. */

@@ -49,9 +49,9 @@ export class ThreadStreams {
     const stream = this.#streams.create({
       numbers: { first: this.#threads + this.#thread, step: this.#threads },
       onNeeded: () => {
-        const { isNeeded = true } = known;
+        if (known.isNeeded) return;
         known.isNeeded = true;
-        if (!isNeeded) this.#parent.needed(id);
+        this.#parent.needed(id);
       },
     });
     const known: Known = { stream, isNeeded: false };

@@ -1,25 +1,12 @@
-import { mkdir } from "node:fs/promises";
 import type { CombinedApp } from "../app/combined-app.ts";
-import { BindingError, messageOf } from "../errors.ts";
 import { formatDuration } from "../metadata/duration.ts";
 import { RuntimeDescription } from "../rpc/description.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import type { CallerRules } from "../server/callers.ts";
-import type { Address } from "../server/listener.ts";
 import { createServer, type CufflinkServer, type ServerOptions } from "../server/server.ts";
 import { version } from "../version.ts";
-import { socketOf } from "./app-environment.ts";
+import { addressesOf } from "./serve-addresses.ts";
 import type { ServedWorkers } from "./serve-workers.ts";
 import type { ServeOptions } from "./serve-options.ts";
-
-/** Which web pages may call, and by which names. */
-export function callerRules({
-  callers: { allowOrigins, allowedHosts },
-  listenAddresses,
-}: Pick<ServeOptions, "callers" | "listenAddresses">): CallerRules {
-  // Whoever listens on a name means it.
-  return { allowedOrigins: allowOrigins, allowedHosts: [...allowedHosts, ...listenAddresses] };
-}
 
 /** Dapr's two ports, or their sockets, and the public one. */
 export async function startServer(
@@ -80,37 +67,6 @@ export async function startServer(
     subscribe: (messages) => workers?.subscribe(messages) ?? app.streams.accept(messages),
   });
   return workers === undefined ? server : workers.serveBefore(server, asked.tls);
-}
-
-export const listeners = ["http", "grpc"] as const;
-
-/** Where Dapr's two ports are, or their sockets. */
-export async function addressesOf(options: ServeOptions): Promise<Address[]> {
-  const { unixDomainSocket, appId, httpPort, grpcPort } = options;
-  if (unixDomainSocket === undefined) {
-    return listeners.flatMap((listener) =>
-      options.listenAddresses.map((host) => ({
-        ...{ host, listener },
-        flags: { place: `--dapr-${listener}-port`, host: "--dapr-listen-addresses" },
-        port: listener === "http" ? httpPort : grpcPort,
-      })),
-    );
-  }
-  await makeFolder(unixDomainSocket);
-  return listeners.map((listener) => ({
-    socket: socketOf(unixDomainSocket, appId, listener),
-    flags: { place: "--unix-domain-socket" },
-    listener,
-  }));
-}
-
-async function makeFolder(folder: string): Promise<void> {
-  try {
-    await mkdir(folder, { recursive: true });
-  } catch (error) {
-    const text = `the folder of --unix-domain-socket cannot be made: ${messageOf(error)}`;
-    throw new BindingError("unavailable", text, { effect: "unsent", cause: error });
-  }
 }
 
 /** The ports that listen; 0 where sockets do. */

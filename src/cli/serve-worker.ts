@@ -1,5 +1,5 @@
 // A worker of `--workers`: listeners, outputs and some of the inputs in a thread of its own. All else is its parent's.
-import { parentPort, workerData } from "node:worker_threads";
+import { parentPort, workerData, type MessagePort } from "node:worker_threads";
 import { createApp } from "../app/app.ts";
 import type { CombinedApp } from "../app/combined-app.ts";
 import { ThreadStreams } from "../app/thread-streams.ts";
@@ -19,7 +19,10 @@ import { createRuntime, type Runtime } from "../runtime/runtime.ts";
 import { RuntimeDescription } from "../rpc/description.ts";
 import { CallerGate } from "../server/caller-gate.ts";
 import { createHttpEndpoints } from "../server/http-endpoints.ts";
+import type { Address } from "../server/listener.ts";
 import { createServer, type CufflinkServer } from "../server/server.ts";
+import type { TlsMaterial } from "../server/tls-files.ts";
+import type { TracingConfiguration } from "../resources/tracing-configuration.ts";
 import { stateStores } from "../states/index.ts";
 import { createLogger } from "../telemetry/logger.ts";
 import { Metrics } from "../telemetry/metrics.ts";
@@ -35,16 +38,33 @@ import { SharedConcurrency } from "../workers/shared-concurrency.ts";
 import { KnownSpecs } from "../workers/spec-message.ts";
 import { withDeclarations } from "./declarations.ts";
 import { openOwnBindings } from "./own-bindings.ts";
-import type { WorkerData } from "./serve-workers.ts";
-import { callerRules } from "./serve-listeners.ts";
+import { callerRules } from "./serve-addresses.ts";
+import type { ServeOptions } from "./serve-options.ts";
 import { startTelemetry } from "./telemetry.ts";
+
+/** What a worker is told at its start. */
+export type WorkerData = {
+  /** From 0 on; one in the place of another that has ended has its number. */
+  readonly worker: number;
+  readonly workers: number;
+  readonly options: ServeOptions;
+  /** Where it listens. None: another worker does. */
+  readonly addresses: readonly Address[];
+  readonly memoryBudget: number;
+  readonly log: { readonly color: boolean; readonly date: boolean };
+  readonly tracing: TracingConfiguration | undefined;
+  readonly tls: TlsMaterial | undefined;
+  /** See `concurrencyMemory`. */
+  readonly concurrency: SharedArrayBuffer;
+  /** A `PortStream` to the parent's server. */
+  readonly upwards: MessagePort;
+};
 
 if (parentPort !== null) void run(parentPort, workerData as WorkerData);
 
 async function run(port: PeerPort, data: WorkerData): Promise<void> {
   const { worker, workers, options, log, addresses } = data;
   const mayGrow = keepYoungSmall();
-  let runtime: Runtime;
   let server: CufflinkServer | undefined;
   let { tls } = data;
   /** The components come after what is said of them. */
@@ -212,7 +232,7 @@ async function run(port: PeerPort, data: WorkerData): Promise<void> {
   });
   const callers = callerRules(options);
   const onRefused = (message: string): void => logger.warn({}, message);
-  runtime = createRuntime({
+  const runtime: Runtime = createRuntime({
     appId: options.appId,
     bindings: catalogue.loaded,
     stateStores,

@@ -1,4 +1,3 @@
-import type { MessagePort } from "node:worker_threads";
 import { DialledStreams } from "../app/dialled-streams.ts";
 import type { TracingConfiguration } from "../resources/tracing-configuration.ts";
 import type { BindingCatalogue } from "../runtime/binding-catalogue.ts";
@@ -6,7 +5,6 @@ import { ComponentTypes } from "../runtime/component-types.ts";
 import { History } from "../runtime/records/history.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { RuntimeLogger } from "../runtime/runtime-logger.ts";
-import type { Address } from "../server/listener.ts";
 import type { CufflinkServer } from "../server/server.ts";
 import type { TlsMaterial } from "../server/tls-files.ts";
 import { stateStores } from "../states/index.ts";
@@ -17,27 +15,10 @@ import { addWorkerMetrics } from "../workers/worker-metrics.ts";
 import { reservePorts, type ReservedPorts } from "../workers/ports.ts";
 import { Workers } from "../workers/workers.ts";
 import { WorkersRuntime } from "../workers/workers-runtime.ts";
-import { addressesOf } from "./serve-listeners.ts";
+import { addressesOf } from "./serve-addresses.ts";
+import type { WorkerData } from "./serve-worker.ts";
 import type { ServeOptions } from "./serve-options.ts";
 import { wantsColor } from "./terminal.ts";
-
-/** What a worker is told at its start. */
-export type WorkerData = {
-  /** From 0 on; one in the place of another that has ended has its number. */
-  readonly worker: number;
-  readonly workers: number;
-  readonly options: ServeOptions;
-  /** Where it listens. None: another worker does. */
-  readonly addresses: readonly Address[];
-  readonly memoryBudget: number;
-  readonly log: { readonly color: boolean; readonly date: boolean };
-  readonly tracing: TracingConfiguration | undefined;
-  readonly tls: TlsMaterial | undefined;
-  /** See `concurrencyMemory`. */
-  readonly concurrency: SharedArrayBuffer;
-  /** A `PortStream` to the parent's server. */
-  readonly upwards: MessagePort;
-};
 
 export type ServeWorkersOptions = {
   readonly options: ServeOptions;
@@ -63,7 +44,6 @@ export class ServedWorkers {
     this.#options = options;
     const { options: flags, count, logger, catalogue, store, tracing } = options;
     const history = new History(store.history, logger, { keeps: flags.eventHistory });
-    const self = this;
     this.#streams = new DialledStreams({
       count,
       send: (worker, id, message) => this.#workers.peerOf(worker)?.tell("stream", [id, message]),
@@ -71,18 +51,17 @@ export class ServedWorkers {
       end: (worker, id, reason, properly) =>
         this.#workers.peerOf(worker)?.tell("streamEnded", [id, reason, properly]),
     });
-    const data = {
+    const data: Pick<WorkerData, "options" | "memoryBudget" | "log"> = {
       ...{ options: flags, memoryBudget: Math.floor(flags.memoryBudget / count) },
-      get tracing() {
-        return tracing();
-      },
       log: { color: wantsColor(process.stdout), date: !process.stdout.isTTY },
     };
     this.#workers = new Workers({
       ...{ count, logger, store, history, onHopeless: options.onHopeless },
       accept: (connection) => this.#server?.accept(connection),
       file: workerFile(),
-      data: (worker) => ({ ...data, addresses: self.#ports?.addressesOf(worker) ?? [] }),
+      data: (worker) => ({
+        ...{ ...data, tracing: tracing(), addresses: this.#ports?.addressesOf(worker) ?? [] },
+      }),
       log: (line) => standardOutput().write(line),
       streams: this.#streams,
     });

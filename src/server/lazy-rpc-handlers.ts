@@ -1,6 +1,4 @@
 import { ErrorCode } from "../http2/error-code.ts";
-import type { HeaderBlock } from "../http2/header-block.ts";
-import type { Http2Stream } from "../http2/stream.ts";
 import type { MemoryShare } from "../memory/budget.ts";
 import type { HttpExchange } from "../rpc/http-exchange.ts";
 import { isGrpc } from "./callers.ts";

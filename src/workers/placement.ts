@@ -26,7 +26,7 @@ export function place(
   workers: number,
 ): Map<string, Placement> {
   const placed = new Map<string, Placement>();
-  const load = new Array<number>(workers).fill(0);
+  const load = Array.from({ length: workers }, () => 0);
   const groups = new Map<string, number>();
   const settle = ({ name, reads, isAlone, together }: Placeable, owner: number): void => {
     placed.set(name, { owner, isAlone, reads });

@@ -1,5 +1,4 @@
-import type { ComponentSpec } from "../component.ts";
-import type { ParentApi } from "./api.ts";
+import type { ComponentSpec, ResolvedProperties } from "../component.ts";
 
 /** A definition as it goes to another thread: its values stay with the parent, and are asked for there. */
 export type SpecMessage = Omit<ComponentSpec, "prepare" | "resolve"> & {
@@ -48,7 +47,7 @@ export class SpecRegistry {
 }
 
 type Asking = {
-  resolve(...args: Parameters<ParentApi["resolve"]>): Promise<ReturnType<ParentApi["resolve"]>>;
+  resolve(spec: number, only: readonly string[] | undefined): Promise<ResolvedProperties>;
   prepare(spec: number): Promise<string | undefined>;
   forget(spec: number): void;
 };

@@ -1,6 +1,6 @@
 import type { AnyBinding, Answer, StreamAnswer } from "../binding.ts";
 import type { ComponentSpec } from "../component.ts";
-import { BindingError } from "../errors.ts";
+import { BindingError, messageOf } from "../errors.ts";
 import type { Policies } from "../policy/policies.ts";
 import { namesOf } from "../runtime/component-names.ts";
 import type { ComponentTypes } from "../runtime/component-types.ts";
@@ -37,9 +37,7 @@ export class WorkersRuntime {
   #planning: Promise<unknown> = Promise.resolve();
   #plan: Plan | undefined;
   #policies: Policies | undefined;
-  #applied = false;
-  #draining = false;
-  #inputsAreDrained = false;
+  readonly #state = { applied: false, draining: false, inputsAreDrained: false };
 
   constructor(options: WorkersRuntimeOptions) {
     this.#options = options;
@@ -50,7 +48,7 @@ export class WorkersRuntime {
     await this.#planning;
     const plan = this.#plan;
     if (this.#policies !== undefined) await peer.call("applyPolicies", [this.#policies.resiliency]);
-    if (this.#inputsAreDrained) await peer.call("drainInputs", [0]);
+    if (this.#state.inputsAreDrained) await peer.call("drainInputs", [0]);
     if (plan !== undefined) void peer.call("apply", [this.#message(plan, worker)]).catch(() => {});
   }
 
@@ -71,12 +69,12 @@ export class WorkersRuntime {
     const abandoned = (results: readonly { abandoned: number }[]): { abandoned: number } => ({
       abandoned: results.reduce((sum, one) => sum + one.abandoned, 0),
     });
-    const self = this;
+    const [reloads, state] = [this.#reloads, this.#state];
     return {
       bindings: allBindings,
       apply: (specs, findings) => this.#apply(specs, findings),
       get reloads() {
-        return self.#reloads.results;
+        return reloads.results;
       },
       pause: (name, reason, by) => at(name, ({ peer }) => peer.call("pause", [name, reason, by])),
       resume: (name) => at(name, ({ peer }) => peer.call("resume", [name])),
@@ -92,14 +90,14 @@ export class WorkersRuntime {
         return peer.call("examine", [name, timeout], signal && { signal });
       },
       async drainInputs(deadline) {
-        self.#inputsAreDrained = true;
+        state.inputsAreDrained = true;
         const results = await workers.each(({ peer }) => peer.call("drainInputs", [deadline]));
         await workers.look();
         return abandoned(results);
       },
       policies: (name) => workers.snapshots[workers.ownerOf(name)]?.policies.get(name),
-      applyPolicies(policies) {
-        self.#policies = policies;
+      applyPolicies: (policies) => {
+        this.#policies = policies;
         void workers.each(({ peer }) => peer.call("applyPolicies", [policies?.resiliency]));
       },
       components: () => this.#components(),
@@ -110,12 +108,12 @@ export class WorkersRuntime {
         limit: maxConcurrency ?? Number.POSITIVE_INFINITY,
       },
       get ready() {
-        return self.#applied && !self.#draining;
+        return state.applied && !state.draining;
       },
       tracer: undefined,
       known: this.#known.promise,
-      async invoke(invocation): Promise<Answer | undefined> {
-        await self.#known.promise;
+      invoke: async (invocation): Promise<Answer | undefined> => {
+        await this.#known.promise;
         const { peer } = await workers.thread(workers.ownerOf(invocation.name));
         const { signal } = invocation;
         return peer.call("invoke", [invocationMessage(invocation)], { signal });
@@ -130,7 +128,10 @@ export class WorkersRuntime {
       },
       async redrive(deadLetter, signal) {
         const { peer } = await owner(deadLetter.component).catch((error: unknown) => {
-          throw new BindingError("not_found", `the dead letter's component is gone: ${error}`);
+          throw new BindingError(
+            "not_found",
+            `the dead letter's component is gone: ${messageOf(error)}`,
+          );
         });
         return peer.call("redrive", [deadLetter], signal && { signal });
       },
@@ -147,15 +148,15 @@ export class WorkersRuntime {
         return found.flat();
       },
       async drain(deadline) {
-        self.#draining = true;
+        state.draining = true;
         workers.closing();
         return abandoned(await workers.each(({ peer }) => peer.call("drain", [deadline])));
       },
       // What fails in a worker is its own.
       blame: () => false,
-      async close(deadline = 0) {
-        self.#draining = true;
-        self.#known.resolve();
+      close: async (deadline = 0) => {
+        state.draining = true;
+        this.#known.resolve();
         workers.closing();
         await workers.each(({ peer }) => peer.call("close", [deadline]));
         await history.close();
@@ -174,7 +175,7 @@ export class WorkersRuntime {
     findings: Findings = { problems: [], refused: false },
   ) {
     const { workers } = this.#options;
-    if (this.#draining) return this.#reloads.add([], findings);
+    if (this.#state.draining) return this.#reloads.add([], findings);
     const planned = this.#planning.then(async () => {
       if (findings.unread === undefined) {
         const placeables = await Promise.all(specs.map((spec) => this.#placeable(spec)));
@@ -190,7 +191,7 @@ export class WorkersRuntime {
       return own.map((change) => ({ worker, change }));
     });
     if (findings.unread === undefined) this.#known.resolve();
-    this.#applied = true;
+    this.#state.applied = true;
     await workers.look();
     return this.#reloads.add(this.#merged(changes.flat()), findings);
   }

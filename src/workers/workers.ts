@@ -14,7 +14,7 @@ import type { Placement } from "./placement.ts";
 import { PortStream } from "./port-stream.ts";
 import { recordEnded } from "./remote-history.ts";
 import { callStore } from "./remote-store.ts";
-import { sum } from "./worker-metrics.ts";
+import { sum } from "./metric-sum.ts";
 import { concurrencyMemory, freePlaces, usedPlaces } from "./shared-concurrency.ts";
 import { SpecRegistry } from "./spec-message.ts";
 import { WorkerThread } from "./worker-thread.ts";
@@ -201,7 +201,7 @@ export class Workers {
 
   async close(): Promise<void> {
     this.#isClosing = true;
-    await Promise.all(this.#threads.map((thread) => thread?.terminate()));
+    await Promise.all(this.#threads.map(async (thread) => thread?.terminate()));
   }
 
   async #look(): Promise<void> {

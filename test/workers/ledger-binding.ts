@@ -59,9 +59,9 @@ export default defineBinding({
   read({ folder }, reading) {
     const name = reading.component.name;
     const held = new Set<string>();
-    let stopped = false;
+    const stopping = new AbortController();
     const poll = async (): Promise<void> => {
-      while (!stopped) {
+      while (!stopping.signal.aborted) {
         const settled = new Set(lines(join(folder, `${name}.settled`)));
         const open = lines(join(folder, `${name}.events`)).filter(
           (line) => !settled.has(line) && !held.has(line),
@@ -86,9 +86,7 @@ export default defineBinding({
     };
     void poll();
     return {
-      stop() {
-        stopped = true;
-      },
+      stop: () => stopping.abort(),
       flush() {},
       close() {},
     };
