@@ -84,12 +84,17 @@ async function run(port: PeerPort, data: WorkerData): Promise<void> {
       });
     },
     need: (types, waiting) => catalogue.need(types, waiting),
-    async apply({ specs, placements, names, findings }) {
+    async apply({ specs, placements, names, findings, drained }) {
       routes.take(placements);
       if (names !== undefined) app.componentsChanged(names);
       const known = specs.map((one) => definitions.take(one));
       await policies;
-      const { components } = await runtime.apply(known, findings);
+      const applying = runtime.apply(known, findings);
+      // Before anything is read: the components are there at once.
+      for (const name of drained) {
+        if (routes.reads(name)) void runtime.drainComponent(name, 0).catch(() => undefined);
+      }
+      const { components } = await applying;
       mayGrow();
       return components;
     },

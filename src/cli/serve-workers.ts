@@ -10,6 +10,7 @@ import type { TlsMaterial } from "../server/tls-files.ts";
 import { stateStores } from "../states/index.ts";
 import type { Store } from "../store/store.ts";
 import { standardOutput } from "../telemetry/logger.ts";
+import type { MemoryUse } from "../telemetry/memory-metrics.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
 import { addWorkerMetrics } from "../workers/worker-metrics.ts";
 import { reservePorts, type ReservedPorts } from "../workers/ports.ts";
@@ -141,6 +142,18 @@ export class ServedWorkers {
     waiting: ReadonlyMap<string, readonly string[]> = new Map(),
   ): Promise<void> {
     await this.#workers.need(types, waiting);
+  }
+
+  /** What is held in all threads, by who holds it. */
+  memoryWith({ shares }: MemoryUse): MemoryUse {
+    const all = [...shares, ...this.#workers.snapshots.flatMap((one) => one?.memory ?? [])];
+    const summed = [...Map.groupBy(all, ({ name }) => name)].map(([name, same]) => ({
+      name,
+      used: same.reduce((sum, { used }) => sum + used, 0),
+      limit: same.reduce((sum, { limit }) => sum + limit, 0),
+      refusals: same.reduce((sum, { refusals }) => sum + refusals, 0),
+    }));
+    return { shares: summed };
   }
 
   /** Serves an event stream that the app has dialled. */

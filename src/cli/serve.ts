@@ -154,7 +154,10 @@ async function begin(options: RunOptions, onStarted: () => void): Promise<Served
   const metrics = new Metrics(
     options.appId,
     () => runtime.components(),
-    () => ({ store, deadLetters, memory, concurrency: runtime.concurrency }),
+    () => ({
+      ...{ store, deadLetters, concurrency: runtime.concurrency },
+      memory: workers?.memoryWith(memory) ?? memory,
+    }),
     { deprecated: options.deprecatedMetrics },
   );
   const telemetry = dryRun

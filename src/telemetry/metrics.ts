@@ -2,14 +2,13 @@ import type { ReloadResult } from "../runtime/component/reload.ts";
 import type { DeadLetterManager } from "../runtime/records/dead-letters.ts";
 import type { Concurrency } from "../runtime/concurrency.ts";
 import type { ComponentStatus } from "../runtime/status.ts";
-import type { MemoryBudget } from "../memory/budget.ts";
 import type { Store } from "../store/store.ts";
 import { labelValue, writeCalls } from "./call-metrics.ts";
 import { Collection, SeriesMemory } from "./collection.ts";
 import { ComponentCounts } from "./component-counts.ts";
 import { writeComponents } from "./component-metrics.ts";
 import { writeDeadLetters } from "./dead-letter-metrics.ts";
-import { writeMemory } from "./memory-metrics.ts";
+import { writeMemory, type MemoryUse } from "./memory-metrics.ts";
 import type { MetricFamily, NumberDefinition } from "./metric-model.ts";
 import { writeProcess } from "./process-metrics.ts";
 import { prometheusText } from "./prometheus-text.ts";
@@ -18,7 +17,7 @@ import { prometheusText } from "./prometheus-text.ts";
 export type MetricsSources = {
   readonly store: Pick<Store, "trouble">;
   readonly deadLetters: Pick<DeadLetterManager, "counts" | "totals">;
-  readonly memory: Pick<MemoryBudget, "shares">;
+  readonly memory: MemoryUse;
   /** What limits the events that the app has at one time, of all components together. */
   readonly concurrency: Pick<Concurrency, "used" | "limit">;
 };

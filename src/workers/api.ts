@@ -37,6 +37,8 @@ export type Applied = {
   /** Of all components, for the one worker that compares them with what the app subscribes to. */
   readonly names: ComponentNames | undefined;
   readonly findings: Findings;
+  /** Whose inputs are paused in this process alone. */
+  readonly drained: readonly string[];
 };
 
 /** A call of an output, as it goes from thread to thread. */

@@ -118,21 +118,21 @@ export class Peer<Theirs extends Api, Mine extends Api> {
     if (this.#ended !== undefined) return;
     try {
       this.#port.postMessage(messages, transfer);
-    } catch (error) {
+    } catch {
       // One that cannot be cloned does not take the others along.
-      if (messages.length === 1) return this.#unsendable(messages[0] as Message, error);
-      for (const message of messages) {
-        this.#outbox = [message];
-        this.#transfer = transfer;
-        this.#post();
-      }
+      for (const message of messages) this.#postAlone(message);
     }
   }
 
-  #unsendable(message: Message, error: unknown): void {
-    if (message.kind === "call") this.#settle(message.id, ({ reject }) => reject(error));
-    else if (message.kind === "value")
-      this.#send({ kind: "failure", id: message.id, failure: failureOf(error) });
+  /** Buffers are copied: which of them belong to it is not known any more. */
+  #postAlone(message: Message): void {
+    try {
+      this.#port.postMessage([message], []);
+    } catch (error) {
+      if (message.kind === "call") this.#settle(message.id, ({ reject }) => reject(error));
+      else if (message.kind === "value")
+        this.#send({ kind: "failure", id: message.id, failure: failureOf(error) });
+    }
   }
 
   #receive(message: Message): void {

@@ -36,6 +36,8 @@ export class WorkersRuntime {
   readonly #known = Promise.withResolvers<void>();
   #planning: Promise<unknown> = Promise.resolve();
   #plan: Plan | undefined;
+  /** Whose inputs are paused in this process alone: a worker that takes another's place must not read them. */
+  readonly #drained = new Set<string>();
   #policies: Policies | undefined;
   readonly #state = { applied: false, draining: false, inputsAreDrained: false };
 
@@ -77,14 +79,20 @@ export class WorkersRuntime {
         return reloads.results;
       },
       pause: (name, reason, by) => at(name, ({ peer }) => peer.call("pause", [name, reason, by])),
-      resume: (name) => at(name, ({ peer }) => peer.call("resume", [name])),
+      resume: (name) => {
+        this.#drained.delete(name);
+        return at(name, ({ peer }) => peer.call("resume", [name]));
+      },
       async restart(name) {
         await owner(name);
         await workers.each(({ peer }) => peer.call("restart", [name]), workers.hostsOf(name));
         await workers.look();
       },
-      drainComponent: (name, deadline) =>
-        at(name, ({ peer }) => peer.call("drainComponent", [name, deadline])),
+      drainComponent: async (name, deadline) => {
+        const result = at(name, ({ peer }) => peer.call("drainComponent", [name, deadline]));
+        if (workers.placements.has(name)) this.#drained.add(name);
+        return result;
+      },
       async examine(name, timeout, signal) {
         const { peer } = await owner(name);
         return peer.call("examine", [name, timeout], signal && { signal });
@@ -180,6 +188,8 @@ export class WorkersRuntime {
       if (findings.unread === undefined) {
         const placeables = await Promise.all(specs.map((spec) => this.#placeable(spec)));
         workers.placements = place(placeables, workers.placements, workers.count);
+        for (const name of this.#drained)
+          if (!workers.placements.has(name)) this.#drained.delete(name);
       }
       this.#plan = { specs, findings };
       return this.#plan;
@@ -207,6 +217,7 @@ export class WorkersRuntime {
       placements: workers.placements,
       names: worker === 0 ? namesOf(specs, types) : undefined,
       findings,
+      drained: [...this.#drained],
     };
   }
 
