@@ -11,6 +11,8 @@ import { CreditPool } from "./credit-pool.ts";
 /** What the threads that read inputs are told of the streams that the app has dialled, each by its number. */
 export type StreamThreads = {
   readonly count: number;
+  /** Whether it can be told now; once it can, {@link DialledStreams.joined} is called. */
+  has(thread: number): boolean;
   /** A message of the app, as far as it concerns the thread. */
   send(thread: number, stream: number, message: Uint8Array): void;
   /** Credit that it does not use is wanted back: see {@link DialledStreams.returned}. */
@@ -23,6 +25,8 @@ type Batch = { readonly bytes: Uint8Array; readonly taken: () => void };
 
 type Dialled = {
   readonly pool: CreditPool;
+  /** The threads that know of it. */
+  readonly told: Set<number>;
   subscription: Subscription | undefined;
   readonly batches: Batch[];
   wake: (() => void) | undefined;
@@ -96,6 +100,11 @@ export class DialledStreams {
     this.#streams.get(id)?.pool.returned(thread, credit);
   }
 
+  /** A thread can be told of the streams that there are. */
+  joined(thread: number): void {
+    for (const [id, stream] of this.#streams) this.#subscribe(thread, id, stream);
+  }
+
   /** Ends all: the app dials again. */
   endAll(reason: string): void {
     for (const id of this.#streams.keys()) this.#end(id, reason, false);
@@ -107,7 +116,8 @@ export class DialledStreams {
       recall: (thread) => this.#threads.recall(thread, id),
     });
     const stream: Dialled = {
-      ...{ pool, subscription: undefined, batches: [], wake: undefined, hasEnded: false },
+      ...{ pool, told: new Set(), subscription: undefined },
+      ...{ batches: [], wake: undefined, hasEnded: false },
     };
     this.#streams.set(id, stream);
     return stream;
@@ -119,17 +129,23 @@ export class DialledStreams {
     if (read.subscription !== undefined) {
       if (stream.subscription !== undefined) throw against("the app has subscribed already");
       stream.subscription = read.subscription;
-      for (let thread = 0; thread < count; thread++)
-        this.#send(thread, id, { subscription: read.subscription });
+      for (let thread = 0; thread < count; thread++) this.#subscribe(thread, id, stream);
     } else if (stream.subscription === undefined)
       throw against("the first message of the app must have a subscription");
     const handled = Object.groupBy(read.handled, (number) => number % count);
     const settlements = Object.groupBy(read.settlements, ({ delivery }) => delivery % count);
     for (let thread = 0; thread < count; thread++) {
       const own = { handled: handled[thread] ?? [], settlements: settlements[thread] ?? [] };
+      if (!stream.told.has(thread)) continue;
       if (own.handled.length > 0 || own.settlements.length > 0) this.#send(thread, id, own);
     }
     stream.pool.add(read.credit);
+  }
+
+  #subscribe(thread: number, id: number, { told, subscription }: Dialled): void {
+    if (subscription === undefined || told.has(thread) || !this.#threads.has(thread)) return;
+    told.add(thread);
+    this.#send(thread, id, { subscription });
   }
 
   #send(
@@ -147,8 +163,7 @@ export class DialledStreams {
     stream.hasEnded = true;
     stream.wake?.();
     for (const { taken } of stream.batches.splice(0)) taken();
-    for (let thread = 0; thread < this.#threads.count; thread++)
-      this.#threads.end(thread, id, reason, properly);
+    for (const thread of stream.told) this.#threads.end(thread, id, reason, properly);
   }
 }
 

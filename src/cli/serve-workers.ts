@@ -47,6 +47,7 @@ export class ServedWorkers {
     const history = new History(store.history, logger, { keeps: flags.eventHistory });
     this.#streams = new DialledStreams({
       count,
+      has: (worker) => this.#workers.peerOf(worker) !== undefined,
       send: (worker, id, message) => this.#workers.peerOf(worker)?.tell("stream", [id, message]),
       recall: (worker, id) => this.#workers.peerOf(worker)?.tell("recallCredit", [id]),
       end: (worker, id, reason, properly) =>

@@ -47,7 +47,10 @@ export class SharedConcurrency implements ConcurrencyLimit {
     this.#worker = worker;
     this.#at = firstWorker + wordsEach * worker;
     this.#woken = Atomics.load(this.#words, this.#at + wakes);
-    if (limit !== undefined) this.#listen();
+    if (limit === undefined) return;
+    // One that had this number before may have been handed some.
+    this.#offer();
+    this.#listen();
   }
 
   get used(): number {

@@ -19,6 +19,8 @@ export class WorkerThread {
   readonly upwards: MessagePort;
   /** Resolves once it can be asked; rejects where it has ended before. */
   readonly begun: Promise<void>;
+  /** Whether it has begun. */
+  isReady = false;
   readonly #worker: Worker;
 
   constructor({ file, data, name, handlers, onEnd }: ThreadOptions) {
@@ -36,7 +38,7 @@ export class WorkerThread {
     promise.catch(() => undefined);
     this.peer = new Peer<WorkerApi, ParentApi>(this.#worker, {
       ...handlers,
-      begun: () => resolve(),
+      begun: () => this.#begin(resolve),
     });
     let why = "it ended by itself";
     this.#worker.on("error", (error: Error) => (why = error.message));
@@ -47,6 +49,11 @@ export class WorkerThread {
       port1.close();
       onEnd(why);
     });
+  }
+
+  #begin(begun: () => void): void {
+    this.isReady = true;
+    begun();
   }
 
   async terminate(): Promise<void> {

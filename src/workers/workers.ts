@@ -123,7 +123,8 @@ export class Workers {
 
   /** The worker of that number, where it can be asked at once. */
   peerOf(worker: number): WorkerThread["peer"] | undefined {
-    return this.#threads[worker]?.peer;
+    const thread = this.#threads[worker];
+    return thread?.isReady === true ? thread.peer : undefined;
   }
 
   /** What each of the workers answers; one that is not there, or ends meanwhile, is left out. */
@@ -209,7 +210,7 @@ export class Workers {
     const timer = setTimeout(() => late.abort(), longestLook);
     await Promise.all(
       this.#threads.map(async (thread, worker) => {
-        if (thread === undefined) return;
+        if (thread?.isReady !== true) return;
         const { signal } = late;
         try {
           this.#snapshots[worker] = await thread.peer.call("snapshot", [], { signal });
@@ -271,6 +272,7 @@ export class Workers {
   async #tell(worker: number, thread: WorkerThread): Promise<void> {
     await thread.peer.call("need", this.#needed);
     await this.#begin(worker, thread);
+    this.#options.streams.joined(worker);
   }
 
   #changed(): void {

@@ -278,7 +278,14 @@ test("a worker that ends under load is replaced; nothing is lost, and keys keep 
         all.second.every((line) => done.second.has(line))
       );
     },
-    { what: () => `all events: ${daemon.output()}`, within: 20_000 },
+    {
+      what: () => {
+        const left = (name: "first" | "second"): number =>
+          all[name].filter((line) => !settled(name).includes(line)).length;
+        return `${left("first")} and ${left("second")} events: ${daemon.output()}`;
+      },
+      within: 20_000,
+    },
   );
   // Each first came after the one before it had been there.
   for (const numbers of seen.values()) {
