@@ -62,7 +62,7 @@ for (const name of ["APP_ID", "DAPR_GRPC_ENDPOINT", "DAPR_GRPC_PORT", "DAPR_HTTP
 }
 pages.set("reference/commands.md", {
   title: "All commands and flags",
-  generated: markdownCommands(createProgram(() => undefined)),
+  generated: markdownCommands(await createProgram(() => undefined)),
 });
 pages.set("reference/rpcs.md", { title: "cufflink.v1", generated: markdownRpcs(root) });
 pages.set("operate-proofs.md", {

@@ -127,6 +127,9 @@ export type Binding<
   /** What {@link Binding.read} promises; every input has it. */
   readonly guarantee?: InputGuarantee;
 
+  /** Where {@link InputGuarantee.shared} depends on the component: whether replicas share the events of this one. */
+  isShared?(metadata: Values<MetadataFields>): boolean;
+
   /**
    * Dapr has this type as an output only: without the metadata `direction` a component is one, its fields for inputs
    * are not required, and the app is not asked.
@@ -191,6 +194,17 @@ export type Binding<
    * not settled may be among them. Asked every ten seconds.
    */
   backlog?(connection: Connection, signal: AbortSignal): Promise<number>;
+
+  /**
+   * How many events wait at the source for all readers that this component has anywhere, those delivered and not settled
+   * among them, for `cufflink scaler`. Asked of a connection that was opened with {@link Opening.examines} and is never
+   * read from: it joins, makes and changes nothing. What a first reader would make may not be there yet: where nobody can
+   * tell then what that one would read, one event waits if the source has any. Absent: as {@link Binding.backlog}.
+   */
+  totalBacklog?(
+    connection: Connection,
+    asking: { readonly metadata: Values<MetadataFields>; readonly signal: AbortSignal },
+  ): Promise<number>;
 };
 
 /** Any binding, for lists of them and for the runtime, which hands each only its own values. */

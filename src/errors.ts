@@ -103,11 +103,16 @@ export function messageOf(thrown: unknown): string {
   return String(thrown) || "unknown error";
 }
 
-/** What OpenSSL says, without its places in OpenSSL's source. */
+/** What OpenSSL says, without its places in OpenSSL's source. A write that fails of it has its words in the message alone. */
 function tlsText(error: Error): string | undefined {
   const { code, reason } = error as { code?: unknown; reason?: unknown };
-  if (typeof code !== "string" || !code.startsWith("ERR_SSL_") || typeof reason !== "string")
-    return undefined;
-  const isCleartext = code === "ERR_SSL_WRONG_VERSION_NUMBER";
-  return isCleartext ? `no TLS is spoken there (${reason})` : `TLS: ${reason}`;
+  const isOpenssl = typeof code === "string" && code.startsWith("ERR_SSL_");
+  const said =
+    isOpenssl && typeof reason === "string"
+      ? reason
+      : code === "EPROTO"
+        ? /:SSL routines:[^:]*:([^:]+):/.exec(error.message)?.[1]
+        : undefined;
+  if (said === undefined) return undefined;
+  return said === "wrong version number" ? `no TLS is spoken there (${said})` : `TLS: ${said}`;
 }

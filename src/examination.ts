@@ -1,3 +1,4 @@
+import type { BindingError } from "./errors.ts";
 import type { Fields, Values } from "./metadata/fields.ts";
 
 /** What an examination asks of a component, in the order in which it is told. */
@@ -56,3 +57,15 @@ export type Questions = {
   /** Says that a kind means nothing to this system: a folder has no log-in. */
   readonly omit: (...kinds: readonly CheckKind[]) => void;
 };
+
+const awayReasons: ReadonlySet<BindingError["reason"]> = new Set([
+  "unavailable",
+  "deadline_exceeded",
+  "cancelled",
+  "internal",
+]);
+
+/** Whether an error says that the system has not answered, or cannot work. */
+export function isAway({ reason }: BindingError): boolean {
+  return awayReasons.has(reason);
+}

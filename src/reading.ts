@@ -22,6 +22,11 @@ export type InputGuarantee = {
     /** Of the server, or the connection to it. */
     readonly server: string;
   };
+  /**
+   * Whether replicas of an app that read the same source at one time share its events. `false`: each of them reads all, so that one of
+   * them is to read alone (`singleton`). A text says which components share them, after "shared"; `Binding.isShared` tells.
+   */
+  readonly shared?: boolean | string;
   /** Events may be lost although everybody does what he should: the source keeps none for who is away. */
   readonly lossy?: boolean;
 };

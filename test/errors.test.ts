@@ -52,6 +52,14 @@ test.each([
     }),
     "TLS: tlsv1 alert unknown ca",
   ],
+  [
+    Object.assign(
+      new Error("write EPROTO 40:error:0A00010B:SSL routines:f:wrong version number:a.c:78:\n"),
+      { code: "EPROTO" },
+    ),
+    "no TLS is spoken there (wrong version number)",
+  ],
+  [Object.assign(new Error("write EPROTO"), { code: "EPROTO" }), "write EPROTO"],
   ["", "unknown error"],
   [undefined, "undefined"],
   [null, "null"],

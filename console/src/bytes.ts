@@ -26,36 +26,112 @@ export function bytesOf(text: string): Uint8Array<ArrayBuffer> {
   return encoder.encode(text);
 }
 
-/** The text of JSON, indented, each number as it was written; `undefined` where it is no JSON. */
-export function prettyJson(text: string): string | undefined {
+/** Whether a text is JSON. */
+function isJson(text: string): boolean {
   try {
     JSON.parse(text);
+    return true;
   } catch {
-    return undefined;
+    return false;
   }
-  let [out, depth] = ["", 0];
-  const line = (): string => `\n${"  ".repeat(depth)}`;
-  // It is JSON: what is between strings, brackets, commas and colons is a number or a word.
-  const tokens = text.match(/"(?:[^"\\]|\\.)*"|[[\]{},:]|[^\s[\]{},:"]+/g) ?? [];
-  for (const [at, token] of tokens.entries()) {
-    const next = tokens[at + 1] ?? "";
-    if (token === "{" || token === "[") {
-      depth++;
-      out += /[\]}]/.test(next[0] ?? "") ? token : token + line();
-    } else if (token === "}" || token === "]") {
-      depth--;
-      out += /[[{]/.test(tokens[at - 1]?.[0] ?? "") ? token : line() + token;
-    } else if (token === ",") out += token + line();
-    else out += token === ":" ? ": " : token;
-  }
-  return out;
 }
 
-/** The view that suits bytes. */
-export function bestView(bytes: Uint8Array): View {
-  const text = textOf(bytes);
+/** Deeper levels are indented as this one is: whoever nests without end gets no page full of spaces. */
+const deepest = 32;
+
+/**
+ * The text of JSON, indented, each number as it was written; `undefined` where it is no JSON. `cut`: the beginning of JSON, which
+ * ends anywhere.
+ */
+export function prettyJson(text: string, { cut = false } = {}): string | undefined {
+  if (!cut && !isJson(text)) return undefined;
+  const parts: string[] = [];
+  let depth = 0;
+  const line = (): string => `\n${"  ".repeat(Math.min(depth, deepest))}`;
+  let last = "";
+  for (const token of jsonTokens(text)) {
+    const isEnd = token === "}" || token === "]";
+    // Empty ones stay together.
+    if (last === "{" || last === "[") parts.push(isEnd ? "" : line());
+    if (isEnd) {
+      depth = Math.max(0, depth - 1);
+      if (last !== "{" && last !== "[") parts.push(line());
+    }
+    if (token === "{" || token === "[") depth++;
+    parts.push(token === ":" ? ": " : token);
+    if (token === ",") parts.push(line());
+    last = token;
+  }
+  return parts.join("");
+}
+
+/** Strings, brackets, commas, colons, and what is between them: numbers and words. */
+function* jsonTokens(text: string): Generator<string> {
+  const marks = /[^\s[\]{},:"]+|[[\]{},:"]/g;
+  for (let found = marks.exec(text); found !== null; found = marks.exec(text)) {
+    if (found[0] !== '"') {
+      yield found[0];
+      continue;
+    }
+    // A string of any length: no expression that would try to remember each of its characters.
+    let end = marks.lastIndex;
+    for (;;) {
+      end = text.indexOf('"', end);
+      if (end === -1) end = text.length;
+      let escapes = 0;
+      while (text[end - 1 - escapes] === "\\" && end - 1 - escapes > found.index) escapes++;
+      end++;
+      if (escapes % 2 === 0 || end >= text.length) break;
+    }
+    yield text.slice(found.index, end);
+    marks.lastIndex = end;
+  }
+}
+
+/** Characters that are not seen, or that show what follows in another order than it is in, each by its number. */
+export function visible(text: string): string {
+  return text.replaceAll(
+    // eslint-disable-next-line no-control-regex
+    /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff]/g,
+    (character) =>
+      character === "\r"
+        ? character
+        : `⟨U+${character.charCodeAt(0).toString(16).toUpperCase().padStart(4, "0")}⟩`,
+  );
+}
+
+/** How the lines of a text end: each field of a browser makes them one feed. `mixed`: not all alike. */
+export function lineEndOf(text: string): "\n" | "\r\n" | "\r" | "mixed" | undefined {
+  const ends = new Set(text.match(/\r\n|\r|\n/g));
+  const [one] = ends;
+  return ends.size > 1 ? "mixed" : (one as "\n" | "\r\n" | "\r" | undefined);
+}
+
+/** A short value, as a header's: its text, or where it is none `0x 00 ff`. */
+export function valueText(value: Uint8Array): string {
+  const text = textOf(value);
+  const isPlain = text !== undefined && !/^0x |[\r\n]/.test(text);
+  return isPlain ? text : `0x ${hexOf(value).replaceAll("\n", " ")}`;
+}
+
+/** The bytes that such a text means; `undefined`: it begins with `0x ` and goes on with something else than digits. */
+export function valueBytes(text: string): Uint8Array<ArrayBuffer> | undefined {
+  return text.startsWith("0x ") ? fromHex(text.slice(3)) : bytesOf(text);
+}
+
+/** The view that suits bytes. `cut`: they are the beginning of more, and may end within a character or a value. */
+export function bestView(bytes: Uint8Array, { cut = false } = {}): View {
+  const text = textOf(cut ? bytes.subarray(0, wholeCharacters(bytes)) : bytes);
   if (text === undefined) return "hex";
-  return /^\s*[[{]/.test(text) && prettyJson(text) !== undefined ? "json" : "text";
+  return /^\s*[[{]/.test(text) && isJson(text) ? "json" : "text";
+}
+
+/** So many bytes are whole characters of UTF-8, but for a last one that was cut off. */
+function wholeCharacters(bytes: Uint8Array): number {
+  let start = bytes.length - 1;
+  // What goes on with a character begins with 10, three times at most.
+  while (start > bytes.length - 4 && ((bytes[start] ?? 0) & 0xc0) === 0x80) start--;
+  return (bytes[start] ?? 0) >= 0xc0 ? start : bytes.length;
 }
 
 /** Bytes in hexadecimal digits, in pairs, 16 a line. */

@@ -31,12 +31,17 @@ export function createDaemon(
   authorize: () => string,
   onRefused: () => void,
 ): Daemon {
+  const heed = (error: unknown): void => {
+    if (ConnectError.from(error).code === Code.Unauthenticated) onRefused();
+  };
   const withToken: Interceptor = (next) => async (request) => {
     request.header.set("authorization", authorize());
     try {
-      return await next(request);
+      const response = await next(request);
+      // A stream is refused where its first message would be.
+      return response.stream ? { ...response, message: heeded(response.message, heed) } : response;
     } catch (error) {
-      if (ConnectError.from(error).code === Code.Unauthenticated) onRefused();
+      heed(error);
       throw error;
     }
   };
@@ -55,6 +60,18 @@ export function createDaemon(
     dapr: createClient(Dapr, transport),
     live: new LiveDaemon(operations),
   };
+}
+
+async function* heeded<Message>(
+  messages: AsyncIterable<Message>,
+  onError: (error: unknown) => void,
+): AsyncGenerator<Message> {
+  try {
+    yield* messages;
+  } catch (error) {
+    onError(error);
+    throw error;
+  }
 }
 
 /** What failed, in a sentence that a person can use. */

@@ -203,15 +203,18 @@ export class LiveDaemon {
   }
 
   async #wait(milliseconds: number, signal: AbortSignal): Promise<void> {
+    const over = new AbortController();
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, milliseconds);
       this.#again = () => {
         clearTimeout(timer);
         resolve();
       };
-      signal.addEventListener("abort", this.#again, { once: true });
-      addEventListener("online", this.#again, { once: true });
+      const once = { once: true, signal: over.signal };
+      signal.addEventListener("abort", this.#again, once);
+      addEventListener("online", this.#again, once);
     });
+    over.abort();
     this.#again = () => {};
   }
 }

@@ -32,17 +32,35 @@ let watching = new AbortController();
 
 /** Takes the token out of the link that the daemon has printed, and opens the session. */
 export async function begin(): Promise<void> {
+  if (!(await openByLink())) await open("");
+}
+
+/** Opens the session by the token of the address, which it takes out of it. False: there is none. */
+export async function openByLink(): Promise<boolean> {
   const given = /^#token=([^&]+)/.exec(location.hash)?.[1];
-  if (given !== undefined) {
-    history.replaceState(null, "", `${location.pathname}${location.search}#/`);
-    await open(decodeURIComponent(given));
-  } else await open("");
+  if (given === undefined) return false;
+  history.replaceState(null, "", `${location.pathname}${location.search}#/`);
+  await open(decoded(given));
+  return true;
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }
 
 /** Opens the session with a token. */
 export async function open(given: string): Promise<void> {
   token = given;
   watching.abort();
+  // A header could not have it.
+  if (/[^\u0021-\u007e]/.test(given)) {
+    state.value = { step: "token", problem: "This token is not the console's." };
+    return;
+  }
   let response: Response;
   try {
     response = await fetch("/session", { headers: { authorization: authorization() } });

@@ -24,6 +24,7 @@ const states: Partial<Record<ComponentState, Word>> = {
   [ComponentState.RUNNING]: { text: "running", tone: "good" },
   [ComponentState.RECONNECTING]: { text: "reconnecting", tone: "warn" },
   [ComponentState.STALLED]: { text: "stalled", tone: "bad" },
+  [ComponentState.STANDBY]: { text: "standby", tone: "quiet" },
   [ComponentState.PAUSED]: { text: "paused", tone: "quiet" },
   [ComponentState.FAILED]: { text: "failed", tone: "bad" },
 };

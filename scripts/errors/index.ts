@@ -1,6 +1,6 @@
 // The index of errors: docs/errors/*.md, made of the entries in ./entries, which say what a text means and what to do, and of
 // the texts in the sources.
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse } from "yaml";
 import { collectErrors, type ErrorText } from "./collect.ts";
@@ -8,6 +8,7 @@ import { collectErrors, type ErrorText } from "./collect.ts";
 /** In the order in which an entry is looked for. */
 const areas = [
   "kubernetes",
+  "scaling",
   "command-line",
   "component-files",
   "secrets",
@@ -39,6 +40,8 @@ type Entry = {
   readonly reason?: readonly string[] | string;
   /** A regular expression for the text. */
   readonly text?: string;
+  /** The whole texts, where no expression could tell them from others to come. */
+  readonly texts?: readonly string[];
   readonly means: string;
   readonly do: string;
 };
@@ -48,14 +51,15 @@ export type ErrorIndex = {
   readonly pages: ReadonlyMap<string, { readonly title: string; readonly generated: string }>;
   /** Texts that no entry explains, as `file:line: text`. */
   readonly unexplained: readonly string[];
-  /** Entries that explain no text. */
+  /** Entries that explain no text, and listed texts that are not told. */
   readonly unused: readonly string[];
 };
 
 export function errorIndex(root: string): ErrorIndex {
   const read = areas.map((name): Area => {
-    const path = join(import.meta.dirname, "entries", `${name}.yaml`);
-    return { name, ...(parse(readFileSync(path, "utf8")) as Omit<Area, "name">) };
+    const area = parsed(name) as Omit<Area, "name">;
+    const listed = parsed(`${name}-listed`) as Pick<Area, "entries"> | undefined;
+    return { name, ...area, entries: [...area.entries, ...(listed?.entries ?? [])] };
   });
   const explained = new Map<Entry, ErrorText[]>();
   const unexplained: string[] = [];
@@ -70,19 +74,33 @@ export function errorIndex(root: string): ErrorIndex {
     pages.set(`errors/${area.name}.md`, { title: area.title, generated: pageOf(area, explained) });
   }
   const unused = read.flatMap(({ name, entries }) =>
-    entries.filter((entry) => !explained.has(entry)).map(({ title }) => `${name}: ${title}`),
+    entries.flatMap((entry) =>
+      unusedIn(entry, explained.get(entry)).map((one) => `${name}: ${one}`),
+    ),
   );
   return { pages, unexplained, unused };
+}
+
+function parsed(name: string): unknown {
+  const path = join(import.meta.dirname, "entries", `${name}.yaml`);
+  return existsSync(path) ? parse(readFileSync(path, "utf8")) : undefined;
+}
+
+function unusedIn({ title, texts = [] }: Entry, told: readonly ErrorText[] | undefined): string[] {
+  if (told === undefined) return [title];
+  const known = new Set(told.map(({ text }) => text.trim()));
+  return texts.filter((text) => !known.has(text)).map((text) => `${title}: ${text}`);
 }
 
 function isIn({ file }: ErrorText, begins: readonly string[]): boolean {
   return begins.some((begin) => file.startsWith(`src/${begin}`));
 }
 
-function explains({ in: begins, files, reason, text }: Entry, one: ErrorText): boolean {
+function explains({ in: begins, files, reason, text, texts }: Entry, one: ErrorText): boolean {
   if (begins !== undefined && !isIn(one, begins)) return false;
   if (files !== undefined && !new RegExp(`^src/${files}`).test(one.file)) return false;
   if (reason !== undefined && ![reason].flat().includes(one.reason ?? "")) return false;
+  if (texts !== undefined && !texts.includes(one.text.trim())) return false;
   return text === undefined || new RegExp(text.trim()).test(one.text);
 }
 

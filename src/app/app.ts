@@ -4,7 +4,6 @@ import type { App } from "../runtime/app.ts";
 import { SampledLogger } from "../runtime/sampled-logger.ts";
 import type { AppProtocol } from "./app-protocol.ts";
 import { EventStreams } from "./event-streams.ts";
-import { createGrpcApp } from "./grpc.ts";
 import type { AppHealthOptions } from "./health.ts";
 import { CombinedApp } from "./combined-app.ts";
 
@@ -43,10 +42,11 @@ async function createPortApp(options: AppOptions, streams: EventStreams): Promis
   const host = options.host ?? "127.0.0.1";
   const optionsTimeout = options.optionsTimeout ?? 3000;
   const settings = { host, port, protocol, token, optionsTimeout, health, answers, logger };
+  // What reaches an app is loaded only where there is one.
   if (protocol === "grpc" || protocol === "grpcs") {
+    const { createGrpcApp } = await import("./grpc.ts");
     return createGrpcApp({ ...settings, protocol, streams });
   }
-  // What reaches HTTP apps is loaded only where there is one.
   const { createHttpApp } = await import("./http.ts");
   return createHttpApp({ ...settings, protocol });
 }

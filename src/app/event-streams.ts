@@ -1,38 +1,28 @@
-import { messageOf } from "../errors.ts";
-import { Code, GrpcFailure } from "../grpc/status.ts";
 import type { Logger } from "../binding.ts";
 import { makeRoomForStreams } from "../memory/garbage-collection.ts";
 import type { Delivery, Intake, LaneReference, Outcome } from "../runtime/app.ts";
 import { SubscriptionCheck } from "./subscription-check.ts";
-import { EventStream, EventStreamError, type EventStreamOptions } from "./event-stream.ts";
+import type { EventStream } from "./event-stream.ts";
 
 /** All event streams that lead to the app, and which of them has which lane. */
 export class EventStreams {
   /** What the app subscribes to, by streams and otherwise. */
   readonly subscriptions: SubscriptionCheck;
-  readonly #logger: Logger;
+  readonly logger: Logger;
   readonly #streams = new Set<EventStream>();
   readonly #joined = new Set<() => void>();
   readonly #room = new Set<() => void>();
 
   constructor(logger: Logger) {
-    this.#logger = logger;
+    this.logger = logger;
     this.subscriptions = new SubscriptionCheck(logger);
-  }
-
-  /** Makes a stream that is not part of it yet. */
-  create(
-    options: Pick<EventStreamOptions, "isAvailable" | "numbers" | "onNeeded"> = {},
-  ): EventStream {
-    const onRoom = (): void => call(this.#room);
-    return new EventStream({ ...options, logger: this.#logger, onRoom });
   }
 
   /** Gives it events from now on. */
   join(stream: EventStream): void {
     makeRoomForStreams();
     this.#streams.add(stream);
-    this.#logger.info({ bindings: stream.bindings ?? "all" }, "the app takes events by a stream");
+    this.logger.info({ bindings: stream.bindings ?? "all" }, "the app takes events by a stream");
     const tell = (complaint: string): void => stream.notify(complaint);
     this.subscriptions.subscribed(stream, stream.bindings ?? [], tell);
     this.changed();
@@ -44,7 +34,7 @@ export class EventStreams {
     stream.end(reason, properly);
     if (!was) return;
     this.subscriptions.left(stream);
-    this.#logger.info({ reason }, "an event stream of the app has ended");
+    this.logger.info({ reason }, "an event stream of the app has ended");
     this.changed();
   }
 
@@ -108,33 +98,24 @@ export class EventStreams {
     return stream.deliver(delivery, signal);
   }
 
-  /** Serves a stream that the app has dialled. Throws a `GrpcFailure` when the app breaks its rules. */
-  async *accept(messages: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
-    const stream = this.create();
-    let failure: unknown;
-    const read = async (): Promise<void> => {
-      let reason = "the app ended its event stream";
-      let properly = false;
-      try {
-        for await (const message of messages) {
-          stream.take(message);
-          if (!this.#streams.has(stream)) this.join(stream);
-        }
-        properly = true;
-      } catch (error) {
-        failure = error;
-        reason = `the app's event stream broke: ${messageOf(error)}`;
-      }
-      this.leave(stream, reason, properly);
-    };
-    void read();
-    try {
-      yield* stream.batches();
-    } finally {
-      this.leave(stream, "the app's event stream ended");
-    }
-    if (failure instanceof EventStreamError)
-      throw new GrpcFailure(Code.invalidArgument, failure.message);
+  /**
+   * Serves a stream that the app has dialled; what does so is loaded with the first one. Throws a `GrpcFailure` when the
+   * app breaks its rules.
+   */
+  accept(messages: AsyncIterable<Uint8Array>): AsyncIterableIterator<Uint8Array, void, undefined> {
+    return late(async () => {
+      const { acceptStream } = await import("./accepted-stream.ts");
+      return acceptStream(this, messages);
+    });
+  }
+
+  has(stream: EventStream): boolean {
+    return this.#streams.has(stream);
+  }
+
+  /** A stream takes more than before. */
+  roomMade(): void {
+    call(this.#room);
   }
 
   /** Ends all streams once what was delivered is out. */
@@ -143,8 +124,8 @@ export class EventStreams {
   }
 
   #carrierOf(lane: LaneReference, binding: string): EventStream | undefined {
-    const { carrier } = lane;
-    if (!(carrier instanceof EventStream) || !this.#streams.has(carrier)) return undefined;
+    const carrier = lane.carrier as EventStream | undefined;
+    if (carrier === undefined || !this.#streams.has(carrier)) return undefined;
     return carrier.wants(binding) ? carrier : undefined;
   }
 
@@ -155,6 +136,22 @@ export class EventStreams {
     }
     return best;
   }
+}
+
+/** What comes of an iterator that is still to be loaded. */
+function late<Item>(
+  load: () => Promise<AsyncGenerator<Item, void, undefined>>,
+): AsyncIterableIterator<Item, void, undefined> {
+  let items: AsyncGenerator<Item, void, undefined> | undefined;
+  let loading: Promise<AsyncGenerator<Item, void, undefined>> | undefined;
+  const loaded = async () => (items = await (loading ??= load()));
+  return {
+    [Symbol.asyncIterator]() {
+      return this;
+    },
+    next: () => items?.next() ?? loaded().then((made) => made.next()),
+    return: async () => (items ?? (await loaded())).return(),
+  };
 }
 
 function call(listeners: ReadonlySet<() => void>): void {

@@ -3,7 +3,7 @@ import { longestTimer } from "../metadata/duration.ts";
 import type { AnswerLimits } from "../grpc/answer-room.ts";
 import { CallFailure, type GrpcClient } from "../grpc/client.ts";
 import { Code } from "../grpc/status.ts";
-import type { EventStream } from "./event-stream.ts";
+import { createStream } from "./accepted-stream.ts";
 import type { EventStreams } from "./event-streams.ts";
 
 export type StreamDiallerOptions = {
@@ -84,7 +84,7 @@ export class StreamDialler {
   /** Resolves when the stream has ended, to whether the app has settled anything on it. */
   async #stream(generation: number): Promise<boolean> {
     const { client, streams, headers, answers, timeout, isHealthy } = this.#options;
-    const stream: EventStream = streams.create({ isAvailable: isHealthy });
+    const stream = createStream(streams, { isAvailable: isHealthy });
     const { maxBytes, setting } = answers;
     const maxMessageBytes = maxBytes + settlementBytes;
     const call = client.stream(path, stream.batches(), {

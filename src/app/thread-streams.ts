@@ -1,3 +1,4 @@
+import { createStream } from "./accepted-stream.ts";
 import type { EventStream } from "./event-stream.ts";
 import type { EventStreams } from "./event-streams.ts";
 
@@ -46,7 +47,7 @@ export class ThreadStreams {
   }
 
   #begin(id: number, subscription: Uint8Array): void {
-    const stream = this.#streams.create({
+    const stream = createStream(this.#streams, {
       numbers: { first: this.#threads + this.#thread, step: this.#threads },
       onNeeded: () => {
         if (known.isNeeded) return;

@@ -4,6 +4,8 @@ import { defineBinding } from "../binding.ts";
 import { boundedText } from "../memory/bounded-text.ts";
 import { BindingError, messageOf } from "../errors.ts";
 import type { Effect } from "../errors.ts";
+import { examineByRequest } from "../examine-by-request.ts";
+import { jsonMembers } from "../http-client/service-client.ts";
 import { failureOfStatus, isSuccess, retryAfterOf } from "../http-client/status.ts";
 import { duration, string } from "../metadata/fields.ts";
 import { longestTimer } from "../metadata/duration.ts";
@@ -63,8 +65,39 @@ export default defineBinding({
     return {
       send: (url: URL, headers: Record<string, string>, body: string, signal: AbortSignal) =>
         request(url, { method: "POST", headers, body, signal, dispatcher }),
+      get: (url: URL, headers: Record<string, string>, signal: AbortSignal) =>
+        request(url, { headers, signal, dispatcher }),
       [Symbol.asyncDispose]: () => dispatcher.destroy(),
     };
+  },
+
+  async examine({ get }, questions) {
+    const { metadata, signal, ask, unknown, omit } = questions;
+    const { accountSid, apiUrl } = metadata;
+    omit("exists");
+    let status: string | undefined;
+    const request = async (): Promise<void> => {
+      const path = `/2010-04-01/Accounts/${encodeURIComponent(accountSid)}.json`;
+      try {
+        const headers = { accept: "application/json", authorization: basicOf(metadata) };
+        const response = await get(new URL(path, apiUrl), headers, signal);
+        const text = await boundedText(response.body, largestRefusal);
+        const { statusCode } = response;
+        if (!isSuccess(statusCode))
+          throw refusal(statusCode, response.headers["retry-after"], text);
+        const { status: said } = jsonMembers(Buffer.from(text));
+        status = typeof said === "string" ? said : undefined;
+      } catch (error) {
+        throw failure(error, signal, signal);
+      }
+    };
+    const reason = await examineByRequest(questions, request, [["authenticated", ""]]);
+    if (reason !== undefined) return;
+    if (status === "active" || status === undefined)
+      return unknown("may write", "", "only sending an SMS tells");
+    await ask("may write", "", () => {
+      throw new BindingError("permission_denied", `the account is ${status}; see Twilio's console`);
+    });
   },
 
   operations: {
@@ -79,7 +112,7 @@ export default defineBinding({
       async invoke({ send }, { data, encoding, request, metadata, signal }) {
         const to = metadata.toNumber || request.toNumber;
         if (!to) throw new BindingError("invalid_argument", 'twilio missing "toNumber" field');
-        const { accountSid, authToken, fromNumber, timeout, apiUrl } = metadata;
+        const { accountSid, fromNumber, timeout, apiUrl } = metadata;
         const url = new URL(
           `/2010-04-01/Accounts/${encodeURIComponent(accountSid)}/Messages.json`,
           apiUrl,
@@ -92,7 +125,7 @@ export default defineBinding({
         const headers = {
           accept: "application/json",
           "content-type": "application/x-www-form-urlencoded",
-          authorization: `Basic ${Buffer.from(`${accountSid}:${authToken}`).toString("base64")}`,
+          authorization: basicOf(metadata),
         };
         const limit = AbortSignal.timeout(Math.min(timeout, longestTimer));
         try {
@@ -132,6 +165,16 @@ function messageText(data: Uint8Array | undefined, encoding: "bytes" | "json"): 
   } catch {
     return text;
   }
+}
+
+function basicOf({
+  accountSid,
+  authToken,
+}: {
+  readonly accountSid: string;
+  readonly authToken: string;
+}): string {
+  return `Basic ${Buffer.from(`${accountSid}:${authToken}`).toString("base64")}`;
 }
 
 /** Of a refusal, in bytes. */

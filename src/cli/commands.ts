@@ -16,6 +16,7 @@ import { addKubernetesCommand } from "./kubernetes.ts";
 import { addNewCommand } from "./new.ts";
 import { addReloadCommand } from "./reload.ts";
 import { addRunCommand } from "./run.ts";
+import { addScalerCommand } from "./scaler.ts";
 import { addStopInputsCommand } from "./stop-inputs.ts";
 import { addTypesCommand } from "./types.ts";
 import { addWhyCommand } from "./why.ts";
@@ -39,6 +40,7 @@ export function addCommands(program: Command, setExitCode: (code: number) => voi
   addTypesCommand(program);
   addGenerateCommand(program);
   addKubernetesCommand(program, setExitCode);
+  addScalerCommand(program, setExitCode);
   addNewCommand(program);
   addCompletionCommand(program);
   addCompleteComponentsCommand(program);

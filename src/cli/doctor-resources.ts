@@ -3,6 +3,7 @@ import { BindingError } from "../errors.ts";
 import { MemoryBudget } from "../memory/budget.ts";
 import { loadResources } from "../resources/load.ts";
 import { formatProblem } from "../resources/problem.ts";
+import type { PortUse } from "../port-use.ts";
 import { SecretStores } from "../resources/secret-stores.ts";
 import { examineEach } from "../rpc/examinations.ts";
 import { ComponentCode } from "../runtime/component/component-code.ts";
@@ -27,24 +28,30 @@ export type ResourcesToExamine = {
   /** Of one component, in milliseconds. */
   readonly timeout: number;
   readonly signal: AbortSignal;
+  /** Told what is wrong with the files and the bindings, for people. */
+  readonly onProblem: (text: string, severity: "error" | "warning") => void;
 };
 
 const logger: RuntimeLogger = { debug() {}, info() {}, warn() {}, error() {}, child: () => logger };
 
 /** Examines the components of files, as this process would open them. Throws a `BindingError` where there is none of a name. */
 export async function* examineResources(options: ResourcesToExamine): AsyncGenerator<Examined> {
-  const { paths, appId, driversFolder, allowExec, timeout, signal } = options;
+  const { paths, appId, driversFolder, allowExec, timeout, signal, onProblem } = options;
   const { bindings, problems: unusable } = await allBindings([...options.named]);
-  for (const problem of unusable) process.stderr.write(`${problem}\n`);
+  for (const problem of unusable) onProblem(problem, "error");
   await using secretStores = new SecretStores({ driversFolder });
   const { components, problems } = await loadResources({
     ...{ paths, appId, bindings, stateStores, secretStores },
-    ...{ frameworkFields: componentFields, remoteSecrets: "read" },
+    ...{ frameworkFields: componentFields, remoteSecrets: "begin" },
   });
-  for (const problem of problems) process.stderr.write(`${formatProblem(problem)}\n`);
+  for (const problem of problems) onProblem(formatProblem(problem), problem.severity);
   const types = new ComponentTypes(bindings, stateStores);
   const memory = new MemoryBudget();
-  const http = createHttpEndpoints(memory);
+  const endpoints = createHttpEndpoints(memory);
+  const http = {
+    ...endpoints,
+    probe: (host: string, port: number) => endpoints.probe(host, port).catch(perhapsTheRuntime),
+  };
   const specs = new Map(components.map((spec): [string, ComponentSpec] => [spec.name, spec]));
   const wanted = options.components.length > 0 ? options.components : [...specs.keys()];
   const missing = wanted.find((name) => !specs.has(name));
@@ -70,5 +77,12 @@ export async function* examineResources(options: ResourcesToExamine): AsyncGener
         memory: memory.share(`component ${name}`),
       });
     },
+    signal,
   );
+}
+
+/** A runtime with these components has their ports. */
+function perhapsTheRuntime(error: unknown): PortUse {
+  if (error instanceof BindingError && error.systemCode === "EADDRINUSE") return "unknown";
+  throw error;
 }

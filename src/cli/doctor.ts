@@ -1,7 +1,10 @@
 import type { Command } from "commander";
 import type { Check } from "../examination.ts";
+import { BindingError } from "../errors.ts";
+import { formatDuration, longestTimer } from "../metadata/duration.ts";
 import type { Examined } from "../runtime/component/examine.ts";
 import { addClientOptions, createClientFor, readDuration } from "./client-options.ts";
+import type { ResourcesToExamine } from "./doctor-resources.ts";
 import { ExitCode } from "./exit-code.ts";
 import { addBindingsOption } from "./own-bindings.ts";
 import { counted, plain, wantsColor, writeJson } from "./terminal.ts";
@@ -42,7 +45,8 @@ export function addDoctorCommand(program: Command): void {
       `
 Nothing is consumed, written or changed. What cannot be asked so is shown as unknown.
 
-Exit code 0: nothing failed; 1: something did; 69: the runtime cannot be reached.
+Exit code 0: nothing failed; 1: something did, or a file is wrong; 69: the runtime cannot be
+reached; 130: Ctrl-C.
 
 Examples:
   cufflink doctor
@@ -54,34 +58,50 @@ Examples:
       const flags = command.opts<DoctorFlags>();
       const timeout = readDuration("--timeout", flags.timeout);
       const stop = new AbortController();
-      const onSignal = (): void => stop.abort();
+      const onSignal = (signal: NodeJS.Signals): void => stop.abort(signal);
       process.once("SIGINT", onSignal).once("SIGTERM", onSignal);
       const examined: Examined[] = [];
-      for await (const one of await examine(command, flags, components, timeout, stop.signal)) {
-        examined.push(one);
-        if (!flags.json) process.stdout.write(`${describe(one)}\n\n`);
+      let problems = 0;
+      const onProblem: Wanted["onProblem"] = (text, severity) => {
+        process.stderr.write(`${text}\n`);
+        if (severity === "error") problems++;
+      };
+      const wanted = { components, timeout, signal: stop.signal, onProblem };
+      try {
+        for await (const one of await examine(command, flags, wanted)) {
+          examined.push(one);
+          if (!flags.json) process.stdout.write(`${describe(one)}\n\n`);
+        }
+      } finally {
+        process.off("SIGINT", onSignal).off("SIGTERM", onSignal);
       }
-      process.off("SIGINT", onSignal).off("SIGTERM", onSignal);
       const failed = examined.filter(({ checks }) => checks.some(isFailed)).length;
+      // Who names components asks of these alone.
+      const isWrong = problems > 0 && components.length === 0;
       if (flags.json) writeJson(examined.toSorted((a, b) => (a.component < b.component ? -1 : 1)));
-      else process.stdout.write(`${summary(examined, failed)}\n`);
-      if (failed > 0 || stop.signal.aborted) throw new ExitCode(1);
+      else
+        process.stdout.write(`${summary(examined, failed)}${isWrong ? "; files are wrong" : ""}\n`);
+      if (stop.signal.aborted) {
+        process.stderr.write("cufflink: interrupted; the other components were not examined\n");
+        throw new ExitCode(stop.signal.reason === "SIGTERM" ? 143 : 130);
+      }
+      if (failed > 0 || isWrong) throw new ExitCode(1);
     });
 }
+
+type Wanted = Pick<ResourcesToExamine, "components" | "timeout" | "signal" | "onProblem">;
 
 async function examine(
   command: Command,
   flags: DoctorFlags,
-  components: readonly string[],
-  timeout: number,
-  signal: AbortSignal,
+  wanted: Wanted,
 ): Promise<AsyncIterable<Examined>> {
   const { resourcesPath, appId, drivers, allowExec, bindings } = flags;
   if (resourcesPath.length > 0) {
     const { examineResources } = await import("./doctor-resources.ts");
     return examineResources({
       ...{ paths: resourcesPath, appId, driversFolder: drivers, allowExec: allowExec === true },
-      ...{ components, named: bindings, timeout, signal },
+      ...{ ...wanted, named: bindings },
     });
   }
   const without = ["appId", "drivers", "allowExec", "bindings"].find(
@@ -91,17 +111,31 @@ async function examine(
     const flag = without.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
     throw new UsageError(`--${flag} needs --resources-path: a running runtime has its own`);
   }
-  return examineRunning(command, components, timeout, signal);
+  return examineRunning(command, wanted);
 }
+
+/** A runtime that neither answers nor ends the call is told after so many milliseconds more. */
+const grace = 10_000;
 
 async function* examineRunning(
   command: Command,
-  components: readonly string[],
-  timeout: number,
-  signal: AbortSignal,
+  { components, timeout, signal }: Wanted,
 ): AsyncGenerator<Examined> {
   using client = await createClientFor(command);
-  yield* client.operator.examine(components, timeout, signal);
+  const late = new AbortController();
+  const ended = AbortSignal.any([signal, late.signal]);
+  const timer = setTimeout(() => late.abort(), Math.min(timeout + grace, longestTimer));
+  try {
+    for await (const one of client.operator.examine(components, timeout, ended)) {
+      timer.refresh();
+      yield one;
+    }
+  } finally {
+    clearTimeout(timer);
+  }
+  if (!late.signal.aborted) return;
+  const text = `the runtime has answered nothing for ${formatDuration(timeout + grace)}`;
+  throw new BindingError("unavailable", text, { effect: "unsent" });
 }
 
 const marks = { passed: "✓", failed: "✗", unknown: "?" } as const;

@@ -79,13 +79,19 @@ async function run(flags: Flags, sidecar: ReturnType<typeof readSidecarOptions>)
   const json = flags.logAsJson !== undefined && parseBoolean(String(flags.logAsJson)) === true;
   const farewell =
     flags.shutdownDelay === "0s" ? 0 : readDuration("--shutdown-delay", flags.shutdownDelay);
-  const [{ startInjector }, { ApiConfiguration }, { KubernetesLogin }, { KubernetesClient }] =
-    await Promise.all([
-      import("../kubernetes/injector/injector.ts"),
-      import("../kubernetes/injector/api-configuration.ts"),
-      import("../identity/kubernetes/access.ts"),
-      import("../kubernetes-client/client.ts"),
-    ]);
+  const [
+    { startInjector },
+    { CallerGate },
+    { ApiConfiguration },
+    { KubernetesLogin },
+    { KubernetesClient },
+  ] = await Promise.all([
+    import("../kubernetes/injector/injector.ts"),
+    import("../server/caller-gate.ts"),
+    import("../kubernetes/injector/api-configuration.ts"),
+    import("../identity/kubernetes/access.ts"),
+    import("../kubernetes-client/client.ts"),
+  ]);
   const { createServeLogger } = await import("./serve-log.ts");
   const logger = createServeLogger({ appId: "injector", logLevel: level, logAsJson: json });
   using client = new KubernetesClient({
@@ -94,6 +100,12 @@ async function run(flags: Flags, sidecar: ReturnType<typeof readSidecarOptions>)
   const hosts = flags.host.length > 0 ? flags.host : [`${flags.service}.${flags.namespace}.svc`];
   const injector = await startInjector({
     ...sidecar,
+    // Whoever is told a name to show a certificate for is reached by it.
+    gate: new CallerGate({
+      allowedOrigins: [],
+      allowedHosts: [...hosts, flags.listenAddress],
+      settings: { origins: undefined, hosts: "--host" },
+    }),
     configuration: new ApiConfiguration(client, flags.configuration),
     ...{ hosts, port, interval, farewell, validity },
     listenAddress: flags.listenAddress,

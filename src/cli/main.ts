@@ -1,7 +1,6 @@
 import { Command, CommanderError } from "commander";
 import { messageOf } from "../errors.ts";
 import { version } from "../version.ts";
-import { addCommands } from "./commands.ts";
 import { ExitCode, exitCodeOf } from "./exit-code.ts";
 import { withNearSuggestion } from "./near-suggestion.ts";
 import { addServeOptions, readServeOptions } from "./serve-options.ts";
@@ -13,7 +12,7 @@ import { UsageError } from "./usage-error.ts";
  */
 export async function main(args: readonly string[]): Promise<number> {
   let code = 0;
-  const program = createProgram((exitCode) => (code = exitCode));
+  const setExitCode = (exitCode: number): void => void (code = exitCode);
   // `cufflink types | head`: what nobody reads any more is no failure.
   process.stdout.on("error", (error: NodeJS.ErrnoException) => {
     if (error.code !== "EPIPE") throw error;
@@ -24,6 +23,9 @@ export async function main(args: readonly string[]): Promise<number> {
     first === undefined ||
     (first.startsWith("-") && !["-h", "--help", "-V", "--version"].includes(first));
   const words = bare ? ["serve", ...args] : [...args];
+  // A daemon's start does not wait for the other commands.
+  const program =
+    words[0] === "serve" ? serveProgram(setExitCode) : await createProgram(setExitCode);
   try {
     await program.parseAsync(words, { from: "user" });
     return code;
@@ -55,7 +57,14 @@ function commandIn(program: Command, words: readonly string[]): string {
 }
 
 /** The whole command line; nothing runs until it is parsed. */
-export function createProgram(setExitCode: (code: number) => void): Command {
+export async function createProgram(setExitCode: (code: number) => void): Promise<Command> {
+  const program = serveProgram(setExitCode);
+  const { addCommands } = await import("./commands.ts");
+  addCommands(program, setExitCode);
+  return program;
+}
+
+function serveProgram(setExitCode: (code: number) => void): Command {
   const program = new Command("cufflink")
     .description(
       "Connects an app to outside systems by component YAML: events in, invocations out.",
@@ -81,6 +90,5 @@ export function createProgram(setExitCode: (code: number) => void): Command {
     const { started } = await import("./serve-log.ts");
     setExitCode(await serveUntilSignalled(() => started(options, serve(options))));
   });
-  addCommands(program, setExitCode);
   return program;
 }

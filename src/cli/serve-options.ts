@@ -15,6 +15,8 @@ import type { TlsFiles } from "../server/tls-files.ts";
 import { otherFlags } from "./other-flags.ts";
 import { addBindingsOption } from "./own-bindings.ts";
 import { portConflicts } from "./port-conflicts.ts";
+import { addStoreOptions, readStoreOptions, type SharedStorePlace } from "./store-options.ts";
+import { addFleetOptions, type FleetOptions } from "./serve-fleet.ts";
 import { UsageError } from "./usage-error.ts";
 
 /** What `serve` and `run` are told by flags, after daprd's. Durations are milliseconds. */
@@ -50,6 +52,9 @@ export type ServeOptions = {
   readonly unixDomainSocket: string | undefined;
   /** Where durable records are kept, in a folder of the app's own. */
   readonly stateDir: string | undefined;
+  /** Where they are kept instead, for all replicas; `undefined`: there. */
+  readonly store: SharedStorePlace | undefined;
+  readonly fleet: FleetOptions;
   /** Whether it is remembered what became of each event. */
   readonly eventHistory: boolean;
   /** How long durable records are kept, and how many. */
@@ -178,7 +183,7 @@ export function addServeOptions(command: Command): Command {
       "keep serving outputs this long after the signal",
       "0s",
     );
-  addModeOptions(addConsoleOptions(addBindingsOption(command)));
+  addModeOptions(addStoreOptions(addConsoleOptions(addBindingsOption(addFleetOptions(command)))));
   for (const { name, value } of otherFlags)
     command.option(
       `--${name} ${value ? "<value>" : "[bool]"}`,
@@ -246,6 +251,9 @@ export function readServeOptions(command: Command): ServeOptions {
     "is neither a number from 1 to 64 nor auto",
     1,
   );
+  const store = readStoreOptions(flags, problems);
+  if (workers > 1 && store !== undefined)
+    problems.push("--workers is for a store of one process; leave out --store, or --workers");
   const size = (name: string): number =>
     atLeastOne(name, parseByteSize(text(name)), 'is not a size above 0, such as "4Mi"');
   const maxBodySize = size("maxBodySize");
@@ -296,9 +304,11 @@ export function readServeOptions(command: Command): ServeOptions {
     metricsListenAddress: hosts(text("metricsListenAddress"))[0] ?? "127.0.0.1",
     unixDomainSocket: optional("unixDomainSocket"),
     stateDir: optional("stateDir"),
+    store,
     bindings: Array.isArray(flags["bindings"]) ? flags["bindings"] : [],
     driversFolder: optional("drivers"),
     allowExec: on("allowExec"),
+    fleet: { replicaId: optional("replicaId"), singleton: on("singleton") },
     eventHistory: on("enableEventHistory"),
     retention: {
       deadLetters: {

@@ -82,6 +82,7 @@ async function run(port: PeerPort, data: WorkerData): Promise<void> {
         maxBodySize: options.maxBodySize,
         shutdown: () => {},
       });
+      await server.load();
     },
     need: (types, waiting) => catalogue.need(types, waiting),
     async apply({ specs, placements, names, findings, drained }) {

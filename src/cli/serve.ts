@@ -16,8 +16,6 @@ import { CallerGate } from "../server/caller-gate.ts";
 import { createHttpEndpoints } from "../server/http-endpoints.ts";
 import { stateStores } from "../states/index.ts";
 import type { ConsoleServer } from "../server/console/console-server.ts";
-import { createStore } from "../store/open-store.ts";
-import { stateFolder } from "../store/state-folder.ts";
 import { standardOutput } from "../telemetry/logger.ts";
 import { Metrics } from "../telemetry/metrics.ts";
 import type { DryRun } from "../testkit/app/dry-run.ts";
@@ -33,9 +31,14 @@ import { createServeLogger } from "./serve-log.ts";
 import { callerRules, listeners } from "./serve-addresses.ts";
 import { portsOf, startServer } from "./serve-listeners.ts";
 import type { DryOptions } from "./dry-options.ts";
+import { joinFleet } from "./serve-fleet.ts";
 import { serveMetrics } from "./serve-metrics.ts";
 import type { ServeOptions } from "./serve-options.ts";
+import { openServeStore } from "./serve-store.ts";
 import type { ServerCertificate } from "./server-certificate.ts";
+
+/** What serves calls is loaded so long after the start unless one comes before, in milliseconds: the start goes first. */
+const loadCallsAfter = 500;
 
 /** What is served; `dry`: with stand-ins in place of all systems. */
 export type RunOptions = ServeOptions & { readonly dry?: DryOptions };
@@ -144,9 +147,8 @@ async function begin(options: RunOptions, onStarted: () => void): Promise<Served
     },
     logger,
   });
-  const store = createStore({
-    folder: dryRun ? ":memory:" : stateFolder(options.appId, options.stateDir, process.env),
-    retention: options.retention,
+  const store = await openServeStore(options, {
+    inMemory: dryRun !== undefined,
     logger: logger.child({ part: "store" }),
     onExpired: (component, count) => deadLetters.expired(component, count),
   });
@@ -169,6 +171,10 @@ async function begin(options: RunOptions, onStarted: () => void): Promise<Served
       });
   const callers = callerRules(options);
   const onRefused = (message: string): void => logger.warn({}, message);
+  const fleet =
+    options.workers > 1
+      ? undefined
+      : await joinFleet(options.fleet, store, () => runtime.components(), logger);
   const workers =
     options.workers > 1
       ? new (await import("./serve-workers.ts")).ServedWorkers({
@@ -191,6 +197,7 @@ async function begin(options: RunOptions, onStarted: () => void): Promise<Served
       observer: metrics,
       tracer: telemetry?.tracer,
       store,
+      fleet: fleet?.fleet,
       memory,
       http: createHttpEndpoints(memory, new CallerGate(callers, onRefused)),
       eventHistory: options.eventHistory,
@@ -205,6 +212,7 @@ async function begin(options: RunOptions, onStarted: () => void): Promise<Served
     deadLetterRemoved: (deadLetter) => runtime.deadLetterRemoved(deadLetter),
     tracer: telemetry?.tracer,
     logger,
+    shared: fleet && { claims: store.claims, replica: fleet.fleet.replica },
   });
   const certificate = await loadCertificate(options, logger);
   const reload = async (): Promise<ReloadResult> => {
@@ -259,6 +267,7 @@ async function begin(options: RunOptions, onStarted: () => void): Promise<Served
           () => closeMetrics?.(),
           () => dryRun?.close(),
           () => stopCollecting(),
+          () => fleet?.close(),
           () => store.close(),
           () => telemetry?.close(),
         ],
@@ -307,6 +316,7 @@ async function begin(options: RunOptions, onStarted: () => void): Promise<Served
         { components: components.length, took },
         "cufflink initialized. Status: Running.",
       );
+      setTimeout(() => void server.load(), loadCallsAfter).unref();
       void dryRun?.run(runtime).then((over) => over && end(over.why, over.code));
     });
   return {

@@ -1,5 +1,6 @@
 import type net from "node:net";
 import type tls from "node:tls";
+import { messageOf } from "../errors.ts";
 import { Http2ClientConnection } from "../http2/client-connection.ts";
 import { ErrorCode } from "../http2/error-code.ts";
 
@@ -149,5 +150,5 @@ function describe(error: Error): string {
   if ((error as NodeJS.ErrnoException).code === "ERR_SSL_TLSV1_ALERT_NO_APPLICATION_PROTOCOL")
     return `${noHttp2}: it takes no h2 by ALPN`;
   if (error instanceof AggregateError) return error.errors.map(String).join("; ");
-  return error.message;
+  return messageOf(error);
 }

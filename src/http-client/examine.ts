@@ -1,7 +1,9 @@
 import { BindingError } from "../errors.ts";
 import type { Questions } from "../examination.ts";
+import { parseAddress } from "./address.ts";
 import type { HttpClient } from "./client.ts";
 import type { RequestHeaders } from "./headers.ts";
+import type { ServiceClient } from "./service-client.ts";
 import { failureOfStatus } from "./status.ts";
 
 /**
@@ -27,5 +29,27 @@ export async function examineServer(
   await ask("authenticated", "", () => {
     if (status === 401)
       throw new BindingError("unauthenticated", "the server answers 401: it does not know them");
+  });
+}
+
+/**
+ * Whether a service is there that tells of credentials only when it is given work: by a HEAD request to its origin,
+ * without credentials. Any answer below 500 shows it.
+ */
+export async function examineOrigin(
+  client: Pick<ServiceClient, "ask">,
+  url: string,
+  { ask, signal }: Questions,
+): Promise<void> {
+  const { origin } = parseAddress(url);
+  await ask("reachable", origin, async () => {
+    const address = parseAddress(origin);
+    const { status } = await client.ask(
+      { method: "HEAD", address, headers: {}, secret: "" },
+      signal,
+    );
+    if (status < 500) return;
+    const text = `HEAD is answered with ${status}`;
+    throw new BindingError(failureOfStatus(status).reason, text);
   });
 }

@@ -52,9 +52,8 @@ const tokenForm = /^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/;
 const schemeForm = /^[A-Za-z][A-Za-z0-9+.-]*$/;
 const statusForm = /^[1-9][0-9]{2}$/;
 const lengthForm = /^[0-9]{1,15}$/;
-/** Not empty, no userinfo (RFC 9113 8.3.1), and nothing that would end the authority in a URL. */
-// oxlint-disable-next-line no-control-regex
-const authorityForm = /^[^\u0000-\u0020/?#@\\\u007f-\u00ff]+$/;
+/** Not empty, no userinfo (RFC 9113 8.3.1), and only what an authority may have (RFC 3986 3.2). */
+const authorityForm = /^[-\w.~!$&'()*+,;=:%[\]]+$/;
 /** A path as it stands in a URL, or `*`. */
 // oxlint-disable-next-line no-control-regex
 const pathForm = /^(?:\/[^\u0000-\u0020\u007f]*|\*)$/;

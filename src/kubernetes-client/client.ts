@@ -74,6 +74,12 @@ export class KubernetesClient implements Disposable {
     return { status: response.statusCode ?? 0, text: await textOf(response, largest) };
   }
 
+  /** Whether what a path names is there. Rejects with a `BindingError`, `not_found` where it is not. */
+  async find(path: string, name: string, signal: AbortSignal): Promise<void> {
+    const { status, text } = await this.get(path, signal, largestRefusal);
+    if (status !== 200) throw statusFailure(`asking for ${name}`, status, text);
+  }
+
   /** Changes an object by a JSON patch. Resolves to the answer's status and its body, of at most so many bytes. */
   async patch(
     path: string,

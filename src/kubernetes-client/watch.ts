@@ -1,3 +1,4 @@
+import { clock } from "../clock.ts";
 import type { MemoryShare } from "../memory/budget.ts";
 import type { Collection, KubernetesClient, WatchOptions } from "./client.ts";
 import { linesOf } from "./lines.ts";
@@ -23,18 +24,19 @@ export async function* watchedLines(
   const parts = await client.watch(collection, { ...options, timeoutSeconds });
   onBegin();
   let isOver = false;
-  const end = setTimeout(
+  const end = clock.setTimeout(
     () => {
       isOver = true;
       parts.destroy();
     },
     timeoutSeconds * 1000 + overdue,
-  ).unref();
+  );
+  end.unref();
   try {
     yield* linesOf(parts, memory);
   } catch (error) {
     if (!isOver) throw error;
   } finally {
-    clearTimeout(end);
+    clock.clearTimeout(end);
   }
 }

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Logger } from "../binding.ts";
+import { clock } from "../clock.ts";
 import { BindingError, type Reason } from "../errors.ts";
 import type { KubernetesClient } from "../kubernetes-client/client.ts";
 import { isForgotten, statusFailure } from "../kubernetes-client/status.ts";
@@ -148,7 +149,7 @@ export class KindWatcher {
   async #attempt(signal: AbortSignal): Promise<BindingError | undefined> {
     try {
       const resync = this.#options.resyncInterval;
-      const isDue = performance.now() - this.#listedAt > resync;
+      const isDue = clock.elapsed() - this.#listedAt > resync;
       if (this.#version === "" || isDue) await this.#list(signal);
       await this.#watch(signal);
       return undefined;
@@ -174,7 +175,7 @@ export class KindWatcher {
     } while (from !== "");
     changed = this.#kept.keepOnly(seen) || changed;
     this.#version = version;
-    this.#listedAt = performance.now();
+    this.#listedAt = clock.elapsed();
     this.#isRead = true;
     this.#firstAnswer.resolve();
     if (changed) this.#options.onChange();

@@ -34,6 +34,7 @@ type DescribedGuarantee = {
   readonly atLeastOnce: string;
   readonly key?: string;
   readonly duplicates: { readonly app: string; readonly runtime: string; readonly server: string };
+  readonly shared?: boolean | string;
   readonly lossy?: boolean;
 };
 
@@ -238,28 +239,38 @@ export function markdownStoreReference(store: DescribedStore): string {
   return `${[summary, facts.join("\n"), "## Metadata", markdownFields(metadata)].join("\n\n")}\n`;
 }
 
-function inputGuarantee({ returned, atLeastOnce, key, lossy }: DescribedGuarantee): string {
+function inputGuarantee({ returned, atLeastOnce, key, shared, lossy }: DescribedGuarantee): string {
   const facts = [
     lossy ? `- Lossy: ${atLeastOnce}` : `- Events are delivered at least once while ${atLeastOnce}`,
     key === undefined ? "- No order is promised" : `- Events are handled in order by key: ${key}`,
     `- An event that is returned ${returned}`,
+    ...(shared === undefined
+      ? []
+      : [`- Replicas of an app that read it: ${betweenReplicas(shared)}`]),
   ];
   return `As an input:\n\n${facts.join("\n")}`;
+}
+
+function betweenReplicas(shared: boolean | string): string {
+  if (typeof shared === "string") return `share its events ${shared}; else each gets all`;
+  return shared ? "share its events" : "each gets all; see `singleton`";
 }
 
 /** What each input promises. Lines of a table. */
 export function markdownGuarantees(bindings: readonly Described[]): string {
   const rows = bindings.flatMap(({ name, guarantee }) => {
     if (guarantee === undefined) return [];
-    const { returned, atLeastOnce, key, duplicates, lossy } = guarantee;
+    const { returned, atLeastOnce, key, duplicates, shared, lossy } = guarantee;
     const { app, runtime, server } = duplicates;
     const delivered = lossy ? `lossy: ${atLeastOnce}` : atLeastOnce;
-    return [[`\`${name}\``, delivered, key ?? "none", returned, app, runtime, server]];
+    const replicas = shared === undefined ? "" : betweenReplicas(shared);
+    return [[`\`${name}\``, delivered, key ?? "none", returned, app, runtime, server, replicas]];
   });
   return markdownTable(
     [
       ...["Input", "At least once while", "Order by", "A returned event"],
       ...["Twice after a fault of the app", "of the runtime", "of the server or its connection"],
+      "Replicas",
     ],
     rows,
   );

@@ -97,6 +97,15 @@ export class Link<Settings extends NatsSettings = NatsSettings> implements Async
     return this.#connection.info?.version ?? "";
   }
 
+  get serverName(): string {
+    return this.#connection.info?.server_name ?? "";
+  }
+
+  /** How many servers the cluster says it has; 1 without a cluster. */
+  get servers(): number {
+    return this.#connection.info?.connect_urls?.length ?? 1;
+  }
+
   /** Names the servers and the user, for those who keep something beyond the connection; without secrets. */
   get identity(): string {
     const { servers: texts, user, domain } = this.metadata;

@@ -66,6 +66,11 @@ const flagOrCallable: Shape = (value, path, problems) => {
     problems.push({ path, message: `must be true, false or a function, and is ${kindOf(value)}` });
 };
 
+const flagOrText: Shape = (value, path, problems) => {
+  if (typeof value !== "boolean" && (typeof value !== "string" || value.trim() === ""))
+    problems.push({ path, message: `must be true, false or a text, and is ${kindOf(value)}` });
+};
+
 const field: Shape = (value, path, problems) => {
   const isField =
     isObject(value) &&
@@ -177,9 +182,11 @@ const binding: Readonly<Record<keyof AnyBinding, Property>> = {
         }),
         required: true,
       },
+      shared: { shape: flagOrText },
       lossy: { shape: flag },
     }),
   },
+  isShared: { shape: callable },
   inputIsOptional: { shape: flag },
   openedOnce: { shape: oneOf("port", "identity") },
   retry: { shape: properties({ inbound: { shape: callable }, outbound: { shape: callable } }) },
@@ -190,6 +197,7 @@ const binding: Readonly<Record<keyof AnyBinding, Property>> = {
   ping: { shape: callable },
   examine: { shape: callable },
   backlog: { shape: callable },
+  totalBacklog: { shape: callable },
 };
 
 function isObject(value: unknown): value is Record<string, unknown> {

@@ -18,6 +18,7 @@ const states: Readonly<Record<ComponentStatus["state"], ComponentState>> = {
   running: ComponentState.RUNNING,
   reconnecting: ComponentState.RECONNECTING,
   stalled: ComponentState.STALLED,
+  standby: ComponentState.STANDBY,
   paused: ComponentState.PAUSED,
   failed: ComponentState.FAILED,
 };

@@ -4,13 +4,9 @@ import { ErrorInfoSchema, RetryInfoSchema } from "../../gen/google/rpc/error_det
 import { StatusSchema } from "../../gen/google/rpc/status_pb.ts";
 import { BindingError, grpcCodes } from "../errors.ts";
 import { GrpcFailure } from "../grpc/status.ts";
+import { invokeFailureText } from "./failure-text.ts";
 
 const internal = 13;
-
-/** The text that Dapr's clients see when an output binding fails. */
-export function invokeFailureText(name: string, error: BindingError): string {
-  return `error invoking output binding ${name}: ${error.message}`;
-}
 
 /**
  * A failed invocation as Dapr answers it over gRPC: always INTERNAL, with Dapr's text and its

@@ -8,7 +8,7 @@ import type { Examined } from "../runtime/component/examine.ts";
 import { wordOf } from "./records.ts";
 
 /** How many components are examined at one time. */
-const atOnce = 8;
+const atOnce = 32;
 
 const kinds = {
   definition: WireKind.DEFINITION,
@@ -25,10 +25,14 @@ const results = {
   unknown: CheckResult.UNKNOWN,
 } as const;
 
-/** Examines each, eight at one time, and yields each result as it is known. Ends early when nobody asks for more. */
+/**
+ * Examines each, 32 at one time, and yields each result as it is known. Ends early when nobody asks for more, or the signal
+ * aborts: what is under way then is told to nobody.
+ */
 export async function* examineEach(
   names: () => readonly string[],
   examine: (name: string) => Promise<Examined>,
+  signal: AbortSignal,
 ): AsyncGenerator<Examined> {
   const running = new Map<string, Promise<Examined>>();
   const waiting = [...new Set(names())];
@@ -41,6 +45,7 @@ export async function* examineEach(
       running.set(name, examining);
     }
     const examined = await Promise.race(running.values());
+    if (signal.aborted) return;
     running.delete(examined.component);
     yield examined;
   }

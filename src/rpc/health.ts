@@ -6,10 +6,13 @@ import { createService, type Service } from "../grpc/service.ts";
 import { Code, GrpcFailure } from "../grpc/status.ts";
 import { delay } from "../delay.ts";
 import type { Runtime } from "../runtime/runtime.ts";
+import type { ComponentStatus } from "../runtime/status.ts";
 import type { StoreState } from "../store/store.ts";
 
 type HealthOptions = {
-  readonly runtime: Runtime;
+  readonly runtime: Pick<Runtime, "ready"> & {
+    readonly components: () => readonly Pick<ComponentStatus, "name" | "state">[];
+  };
   readonly services: readonly string[];
   readonly store: StoreState | undefined;
   readonly closing: AbortSignal;

@@ -84,8 +84,11 @@ export function operatorMethods({ runtime, operator, reload, definition }: Opera
         names.length === 0
           ? runtime.components().map(({ name }) => name)
           : names.map((name) => findComponent(runtime, name).name);
-      const examined = examineEach(wanted, (name) =>
-        operator.examine(name, Math.min(milliseconds, longestDeadline), signal),
+      const within = Math.min(milliseconds, longestDeadline);
+      const examined = examineEach(
+        wanted,
+        (name) => operator.examine(name, within, signal),
+        signal,
       );
       return answeringEach(examined, describeExamined);
     },

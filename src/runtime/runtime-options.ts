@@ -1,9 +1,11 @@
+import type { PortProbe } from "../port-use.ts";
 import type { AnyBinding, HttpEndpoints } from "../binding.ts";
 import type { DriversFolder } from "../drivers.ts";
 import type { MemoryBudget } from "../memory/budget.ts";
 import type { Store } from "../store/store.ts";
 import type { App } from "./app.ts";
 import type { PluggableTypes } from "./component-types.ts";
+import type { Fleet } from "./ownership.ts";
 import type { Observer } from "./observer.ts";
 import type { RuntimeLogger } from "./runtime-logger.ts";
 import type { Tracer } from "./tracer.ts";
@@ -26,11 +28,13 @@ export type RuntimeOptions = {
   readonly observer?: Observer;
   /** Absent: nothing is traced. */
   readonly tracer?: Tracer | undefined;
-  readonly http: HttpEndpoints;
+  readonly http: HttpEndpoints & Partial<PortProbe>;
   /** Where dead letters, attempts, claims and history outlast the process. Absent: nothing does, an event that would be a dead letter stays where it is, and calls with an idempotency key are refused. The caller's to close. */
   readonly store?: Store | undefined;
   /** The memory for what components' systems send. Default: a budget of its own, of 256 MiB. */
   readonly memory?: MemoryBudget | undefined;
+  /** The replicas that share the store: who of them reads a singleton. Absent: this process reads all that it is given. */
+  readonly fleet?: Fleet | undefined;
   /** Remember what became of events. Default true. */
   readonly eventHistory?: boolean | undefined;
   /** The most events of all components together that the app handles at one time. Default: no limit. */

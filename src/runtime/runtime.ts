@@ -13,6 +13,7 @@ import { Component, owner } from "./component/component.ts";
 import { ComponentSlot } from "./component/component-slot.ts";
 import { examineComponent, type Examined } from "./component/examine.ts";
 import { noComponent } from "./find-component.ts";
+import { followPauses } from "./component/shared-pauses.ts";
 import { PauseRecord } from "./component/pause-record.ts";
 import { Concurrency } from "./concurrency.ts";
 import { fanOutSteps, type MakeFanOut } from "./delivery/fan-out.ts";
@@ -137,9 +138,8 @@ export function createRuntime(options: RuntimeOptions): Runtime {
   const { appId, bindings, app, logger, http, tracer, observer = silentObserver } = options;
   const stateStores = options.stateStores ?? [];
   const types = new ComponentTypes(bindings, stateStores, options.pluggable);
-  const { worker } = options;
+  const { store, worker, memory = new MemoryBudget() } = options;
   const concurrency = worker?.concurrency ?? new Concurrency(options.maxConcurrency);
-  const { store, memory = new MemoryBudget() } = options;
   const history =
     worker?.history ?? new History(store?.history, logger, { keeps: options.eventHistory });
   const slots = new Map<string, ComponentSlot>();
@@ -181,10 +181,9 @@ export function createRuntime(options: RuntimeOptions): Runtime {
       memory: memory.share(`component ${spec.name}`),
       driversFolder: options.driversFolder,
       allowExec: options.allowExec === true,
-      ...{ policies, store, history },
+      ...{ policies, store, history, fleet: options.fleet, worker },
       app: app?.of?.(spec.name) ?? app,
       invokeOutput: (...call) => outputs.create(...call),
-      ...(worker?.reads(spec.name) === false && { isReadElsewhere: true }),
     });
     // One that follows another takes over whether that is paused.
     if (inputsAreDrained && slots.get(spec.name)?.current === undefined)
@@ -199,14 +198,13 @@ export function createRuntime(options: RuntimeOptions): Runtime {
       if (component === undefined) components.delete(name);
       else components.set(name, component);
     };
-    const agree = worker && ((proved: Promise<void>) => worker.agree(name, proved));
-    slots.set(name, (slot = new ComponentSlot({ name, make, logger, onSwitch, agree })));
+    slots.set(name, (slot = new ComponentSlot({ name, make, logger, onSwitch, worker })));
     return slot;
   }
 
   async function remove(name: string, slot: ComponentSlot): Promise<ComponentChange> {
-    // Whatever is called so later is another component.
-    void new PauseRecord(store?.pauses, name, logger).forget();
+    // Whatever is called so later is another component, unless other replicas may have it still.
+    if (store?.shared !== true) void new PauseRecord(store?.pauses, name, logger).forget();
     const leaving = { type: slot.status?.type, change: slot.want(undefined) };
     removals.add(leaving);
     const change = await leaving.change;
@@ -251,6 +249,8 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     );
     return Promise.all(paused);
   }
+
+  const endPauses = followPauses(store, (name) => slots.get(name)?.components ?? []);
 
   return {
     bindings: options.allBindings ?? (async () => bindings),
@@ -384,6 +384,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     },
     async close(deadline = 0) {
       draining = true;
+      endPauses();
       isKnown = true;
       known.resolve();
       await Promise.all([...slots.values()].map((one) => one.close(deadline)));

@@ -9,6 +9,7 @@ export const componentStates = [
   "running",
   "reconnecting",
   "stalled",
+  "standby",
   "paused",
   "failed",
 ] as const;

@@ -8,7 +8,11 @@ export type CallerRules = {
   /** The names beside `localhost` and its addresses that a request on a loopback address may be for; `*`: any. */
   readonly allowedHosts: readonly string[];
   /** What a refusal tells to say. Default: the flags of `cufflink serve`. */
-  readonly settings?: { readonly origins: string; readonly hosts: string };
+  readonly settings?: {
+    /** `undefined`: there is nothing that lets another origin in. */
+    readonly origins: string | undefined;
+    readonly hosts: string;
+  };
 };
 
 const flags = { origins: "--allow-origin", hosts: "--allowed-hosts" };
@@ -105,10 +109,12 @@ function hostMessage(host: string, setting: string): string {
   return `a request for the host ${shown} is refused on a loopback address, as it may be a web page's; if that is a name of this machine, say ${setting} ${nameOf(host) ?? shown}`;
 }
 
-function originMessage(origin: string | undefined, setting: string): string {
+function originMessage(origin: string | undefined, setting: string | undefined): string {
   const page = origin === undefined ? "another site" : shorten(origin);
   const value = origin === undefined ? "ORIGIN" : shorten(origin);
-  return `a web page of ${page} may not call; if it is meant to, say ${setting} ${value}`;
+  return setting === undefined
+    ? `a web page of ${page} may not call`
+    : `a web page of ${page} may not call; if it is meant to, say ${setting} ${value}`;
 }
 
 /** A stranger's text in a message or the log. */

@@ -1,5 +1,5 @@
 import { BindingError } from "../errors.ts";
-import { invokeFailureText } from "../rpc/errors.ts";
+import { invokeFailureText } from "../rpc/failure-text.ts";
 import { headerText, isHeaderName } from "../rpc/metadata-headers.ts";
 import { metadataProblem } from "../rpc/metadata-limit.ts";
 import { baggageProblem, beginCall, traceOfRequest } from "../rpc/trace.ts";

@@ -1,9 +1,11 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { createServer as createTcpServer } from "node:net";
 import type { HttpEndpoint, HttpEndpoints } from "../binding.ts";
 import { BindingError, messageOf, type Reason } from "../errors.ts";
 import { MemoryBudget, type MemoryShare } from "../memory/budget.ts";
+import type { PortProbe } from "../port-use.ts";
 import { CallerGate } from "./caller-gate.ts";
 import { watchRequest } from "./watched-request.ts";
 
@@ -38,7 +40,7 @@ const retryAfter = "5";
 export function createHttpEndpoints(
   budget: MemoryBudget = new MemoryBudget(),
   gate: EndpointGate = new CallerGate({ allowedOrigins: [], allowedHosts: [] }),
-): HttpEndpoints {
+): HttpEndpoints & PortProbe {
   const memory = budget.share("webhook");
   const ports = new Map<string, Promise<Port>>();
   return {
@@ -65,7 +67,21 @@ export function createHttpEndpoints(
         });
       }
     },
+    async probe(host, port) {
+      if (ports.has(formatAddress(host, port))) return "shared";
+      await tryListening(host, port);
+      return "free";
+    },
   };
+}
+
+/** Rejects with a `BindingError` where nobody can listen. */
+function tryListening(host: string, port: number): Promise<void> {
+  const server = createTcpServer((socket) => socket.destroy());
+  return new Promise((resolve, reject) => {
+    server.once("error", (error) => reject(cannotListen(host, port, error)));
+    server.listen({ host, port, exclusive: true }, () => server.close(() => resolve()));
+  });
 }
 
 /** A port that listens while an endpoint uses it. */

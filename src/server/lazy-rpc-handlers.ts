@@ -9,20 +9,28 @@ import type { RpcHandlers } from "./rpc-handlers.ts";
 export type LazyRpcHandlersOptions = {
   /** Of the services, such as `package.Service`. */
   readonly names: readonly string[];
+  /** They take every call by gRPC, of whatever service. Default false. */
+  readonly takesAllGrpc?: boolean;
   readonly load: () => Promise<RpcHandlers>;
   /** Answers what the handlers do not take after all. */
   readonly otherwise: (exchange: HttpExchange, memory: MemoryShare) => void;
 };
 
+export type LazyRpcHandlers = RpcHandlers & {
+  /** Loads them before the first call. Never rejects: the next call tries again. */
+  load(): Promise<void>;
+};
+
 /**
- * Handlers of services that few need, made at the first call of one of them, so that the start need not wait for them.
- * They take every path of these.
+ * Handlers of services, made at the first call of one of them, so that the start need not wait for them. They take every
+ * path of these.
  */
 export function createLazyRpcHandlers({
   names,
+  takesAllGrpc = false,
   load,
   otherwise,
-}: LazyRpcHandlersOptions): RpcHandlers {
+}: LazyRpcHandlersOptions): LazyRpcHandlers {
   const known = new Set(names);
   let handlers: RpcHandlers | undefined;
   let loading: Promise<RpcHandlers> | undefined;
@@ -31,28 +39,28 @@ export function createLazyRpcHandlers({
     return path !== undefined && known.has(path.slice(1, path.indexOf("/", 1)));
   }
 
-  function whenLoaded(go: (handlers: RpcHandlers) => void, fail: () => void): void {
-    loading ??= load();
-    loading
-      .then((made) => go((handlers = made)))
-      .catch(() => {
-        // The next call tries again.
-        loading = undefined;
-        fail();
-      });
+  async function loaded(): Promise<RpcHandlers> {
+    try {
+      return (handlers = await (loading ??= load()));
+    } catch (error) {
+      // The next call tries again.
+      loading = undefined;
+      throw error;
+    }
   }
 
   return {
     onStream(stream, head, memory) {
-      if (!isKnown(head.get(":path")) || !isGrpc(head.get("content-type"))) return undefined;
+      if (!takesAllGrpc && !isKnown(head.get(":path"))) return undefined;
       if (handlers !== undefined) return handlers.onStream(stream, head, memory);
+      if (!isGrpc(head.get("content-type"))) return undefined;
       const { promise, resolve } = Promise.withResolvers<RpcHandlers>();
-      whenLoaded(resolve, () => stream.reset(ErrorCode.refusedStream));
-      return new LateStream(stream, promise, (loaded) => {
-        const call = loaded.onStream(stream, head, memory);
+      loaded().then(resolve, () => stream.reset(ErrorCode.refusedStream));
+      return new LateStream(stream, promise, (made) => {
+        const call = made.onStream(stream, head, memory);
         if (call !== undefined) return call;
         const exchange = new Http2Exchange(stream, head);
-        if (!loaded.onRequest(exchange, memory)) otherwise(exchange, memory);
+        if (!made.onRequest(exchange, memory)) otherwise(exchange, memory);
         return exchange;
       });
     },
@@ -62,9 +70,14 @@ export function createLazyRpcHandlers({
         if (!exchange.isClosed && !handlers.onRequest(exchange, memory))
           otherwise(exchange, memory);
       };
-      if (handlers === undefined) whenLoaded(give, () => exchange.abort());
+      if (handlers === undefined) loaded().then(give, () => exchange.abort());
       else give(handlers);
       return true;
     },
+    load: () =>
+      loaded().then(
+        () => undefined,
+        () => undefined,
+      ),
   };
 }

@@ -1,20 +1,14 @@
 import type { Server } from "node:net";
 import type { Duplex } from "node:stream";
 import { Server as TlsServer } from "node:tls";
-import type { RequestHead } from "../grpc/request-head.ts";
 import type { Service } from "../grpc/service.ts";
 import type { HeaderBlock } from "../http2/header-block.ts";
 import type { Http2Stream, StreamListener } from "../http2/stream.ts";
 import { MemoryBudget, type MemoryShare } from "../memory/budget.ts";
 import type { RuntimeDescription } from "../rpc/description.ts";
-import { unauthenticated } from "../rpc/errors.ts";
 import type { HttpExchange } from "../rpc/http-exchange.ts";
-import {
-  lazyServiceNames,
-  runtimeServices,
-  type OperationsOptions,
-  type ServicesOptions,
-} from "../rpc/services.ts";
+import type { OperationsOptions, ServicesOptions } from "../rpc/main-services.ts";
+import { mainServiceNames, otherServiceNames } from "../rpc/service-names.ts";
 import type { Runtime } from "../runtime/runtime.ts";
 import type { StoreState } from "../store/store.ts";
 import { CallerGate } from "./caller-gate.ts";
@@ -24,12 +18,12 @@ import { tokenCheck } from "./gate.ts";
 import { forwardExchange } from "./forwarder.ts";
 import type { Http2ClientConnection } from "../http2/client-connection.ts";
 import { Http2Exchange } from "./http2-exchange.ts";
-import { createRpcHandlers } from "./rpc-handlers.ts";
 import { createLazyRpcHandlers } from "./lazy-rpc-handlers.ts";
 import { LateStream } from "./late-stream.ts";
 import type { Address } from "./listener.ts";
 import { openListener, portOf, secureOptions } from "./open-listener.ts";
 import { createProtocols, type ProtocolServers } from "./protocols.ts";
+import type { ServiceLanes } from "./service-lanes.ts";
 import type { TlsMaterial } from "./tls-files.ts";
 
 export type ServerOptions = {
@@ -72,6 +66,8 @@ export type CufflinkServer = {
   services(): Promise<Service[]>;
   /** Serves HTTP/2 on a connection that came in elsewhere, where it was decided who may call. */
   accept(connection: Duplex): void;
+  /** Loads what serves calls, which the first one waits for otherwise. Never rejects. */
+  load(): Promise<void>;
   /** New connections get this certificate; those that are open keep theirs. */
   setTls(tls: TlsMaterial): void;
   /** Takes no more connections, lets calls end for at most `deadline` ms, closes. */
@@ -79,7 +75,6 @@ export type CufflinkServer = {
 };
 
 const defaultMaxBodySize = 4 * 1024 * 1024;
-const largestAnswer = 256 * 1024 * 1024;
 
 /** Starts to listen. Rejects with a `BindingError` that names the address which cannot be had. */
 export async function createServer(options: ServerOptions): Promise<CufflinkServer> {
@@ -93,38 +88,25 @@ export async function createServer(options: ServerOptions): Promise<CufflinkServ
     memory: memory.share("streams"),
     closing: closing.signal,
   };
-  const handlerOptions = {
-    maxMessageSize: maxBodySize,
-    limitFlag: "--max-body-size",
-    admit(head: RequestHead) {
-      const problem = exempt(head.get(":path")) ? undefined : token(head);
-      if (problem !== undefined) throw unauthenticated(problem);
-    },
-  };
-  const services = runtimeServices(serviceOptions);
-  const handlers = createRpcHandlers({ ...handlerOptions, services });
-  let others: Promise<Service[]> | undefined;
-  function otherServices(): Promise<Service[]> {
-    others ??= import("../rpc/lazy-services.ts")
-      .then(({ lazyServices }) => lazyServices(serviceOptions, services))
+  let lanes: Promise<ServiceLanes> | undefined;
+  function serviceLanes(): Promise<ServiceLanes> {
+    lanes ??= import("./service-lanes.ts")
+      .then(({ ServiceLanes }) => new ServiceLanes({ ...serviceOptions, token }))
       .catch((error: unknown) => {
         // The next call tries again.
-        others = undefined;
+        lanes = undefined;
         throw error;
       });
-    return others;
+    return lanes;
   }
-  const lazyHandlers = createLazyRpcHandlers({
-    names: lazyServiceNames,
-    async load() {
-      return createRpcHandlers({
-        ...handlerOptions,
-        // A dead letter may be of any size, and is shown whole.
-        maxAnswerSize: Math.max(maxBodySize, largestAnswer),
-        services: await otherServices(),
-      });
-    },
-    otherwise: http.handle.bind(http),
+  const otherwise = http.handle.bind(http);
+  const mainHandlers = createLazyRpcHandlers({
+    ...{ names: mainServiceNames, takesAllGrpc: true, otherwise },
+    load: async () => (await serviceLanes()).main,
+  });
+  const otherHandlers = createLazyRpcHandlers({
+    ...{ names: otherServiceNames, otherwise },
+    load: async () => (await serviceLanes()).others(),
   });
   const gate = options.callers && new CallerGate(options.callers, options.onRefused);
   const admits = (exchange: HttpExchange): boolean => gate?.admits(exchange) !== false;
@@ -132,7 +114,7 @@ export async function createServer(options: ServerOptions): Promise<CufflinkServ
   function serve(exchange: HttpExchange, share: MemoryShare): void {
     if (forwardTo !== undefined && !isInvocation(exchange.target))
       return forwardExchange(exchange, forwardTo);
-    if (lazyHandlers.onRequest(exchange, share) || handlers.onRequest(exchange, share)) return;
+    if (otherHandlers.onRequest(exchange, share) || mainHandlers.onRequest(exchange, share)) return;
     http.handle(exchange, share);
   }
 
@@ -148,7 +130,7 @@ export async function createServer(options: ServerOptions): Promise<CufflinkServ
       return exchange;
     }
     const call =
-      lazyHandlers.onStream(stream, head, share) ?? handlers.onStream(stream, head, share);
+      otherHandlers.onStream(stream, head, share) ?? mainHandlers.onStream(stream, head, share);
     if (call !== undefined) return call;
     exchange ??= new Http2Exchange(stream, head);
     serve(exchange, share);
@@ -206,7 +188,8 @@ export async function createServer(options: ServerOptions): Promise<CufflinkServ
       inner ??= createProtocols(serve, serveAccepted, memory.share("http"));
       inner.acceptHttp2(connection);
     },
-    services: async () => [...services, ...(await otherServices())],
+    services: async () => (await serviceLanes()).services(),
+    load: () => mainHandlers.load(),
     setTls(tls) {
       for (const server of servers)
         if (server instanceof TlsServer) server.setSecureContext(secureOptions(tls));
@@ -247,9 +230,4 @@ const invocations: ReadonlySet<string> = new Set([
 
 function isInvocation(target: string): boolean {
   return invocations.has(target) || target.startsWith("/v1.0/bindings/");
-}
-
-/** Health needs no token: it is used by probes. */
-function exempt(path: string | undefined): boolean {
-  return path?.startsWith("/grpc.health.v1.Health/") ?? false;
 }

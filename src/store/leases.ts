@@ -1,3 +1,5 @@
+import { BindingError } from "../errors.ts";
+
 /** Who has a lease. */
 export type LeaseHolder = {
   readonly replica: string;
@@ -33,8 +35,17 @@ export type LeaseStore = {
    * `unavailable` where nobody knows, to be tried again.
    */
   renew(grant: LeaseGrant, ttl: number): Promise<LeaseGrant>;
-  /** Gives it up, so that another gets it at once. Best effort: never rejects. */
+  /**
+   * Gives it up, so that another gets it at once; writes of this process about the component are refused for it no more.
+   * Best effort: never rejects.
+   */
   release(grant: LeaseGrant): Promise<void>;
   /** Tells of each change, and first of what is there now. The result ends that. */
   watch(changed: (name: string, holder: LeaseHolder | undefined) => void): () => void;
 };
+
+/** Why a lease cannot be renewed, for good. */
+export function lostLease(name: string, holder: LeaseHolder | undefined): BindingError {
+  const why = holder === undefined ? "it has run out" : `replica ${holder.replica} has it by now`;
+  return new BindingError("aborted", `the lease of ${name} is lost: ${why}`);
+}

@@ -13,3 +13,12 @@ export function createStore(options: StoreOptions): CheckedStore {
   if (folder === undefined) return createHomelessStore(options.logger);
   return createSqliteStore({ ...options, folder });
 }
+
+/** The engine on NATS, which costs nobody anything who does not have it. */
+export async function loadNatsStore() {
+  const [{ createNatsStore }, { readNatsSettings }] = await Promise.all([
+    import("./nats/nats-store.ts"),
+    import("./nats/settings.ts"),
+  ]);
+  return { createNatsStore, readNatsSettings };
+}

@@ -144,6 +144,11 @@ export type ClaimStore = {
   ): Promise<void>;
   /** Gives a claim up: nothing was done. */
   release(scope: string, key: string): Promise<void>;
+  /**
+   * Has a claim of this process expire so much later. False: it is not its any more, or was completed. Absent where one
+   * process has the store alone.
+   */
+  renew?(scope: string, key: string, fingerprint: string, expiresIn: number): Promise<boolean>;
 };
 
 export type PauseStore = {

@@ -1,6 +1,7 @@
 import type { ComponentCounts, Counts } from "./component-counts.ts";
 import type { Collection } from "./collection.ts";
 import { Durations } from "./durations.ts";
+import type { Slices } from "./slices.ts";
 import type { Attributes, HistogramDefinition, NumberDefinition } from "./metric-model.ts";
 
 /** Dapr's pairs of a counter and a histogram, with Dapr's names and milliseconds. */
@@ -63,8 +64,13 @@ export function labelValue(text: string): string {
 }
 
 /** Writes what was counted of calls and events. `deprecated`: also under the names of before. */
-export function writeCalls(page: Collection, counts: ComponentCounts, deprecated: boolean): void {
+export async function writeCalls(
+  page: Collection,
+  counts: ComponentCounts,
+  { deprecated, slices }: { readonly deprecated: boolean; readonly slices: Slices },
+): Promise<void> {
   for (const [component, { operations }] of counts.all) {
+    if (slices.isOver) await slices.pause();
     for (const [operation, { succeeded, failed }] of operations) {
       const attributes = { component, operation };
       writeDapr(page, [daprOutputs, daprOutputLatencies], attributes, [
@@ -76,7 +82,10 @@ export function writeCalls(page: Collection, counts: ComponentCounts, deprecated
         page.histogram(invocations, durations.inSeconds({ ...attributes, error_type: reason }));
     }
   }
-  for (const [component, counted] of counts.all) writeEvents(page, component, counted, deprecated);
+  for (const [component, counted] of counts.all) {
+    if (slices.isOver) await slices.pause();
+    writeEvents(page, component, counted, deprecated);
+  }
 }
 
 function writeEvents(

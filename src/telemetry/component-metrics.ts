@@ -2,6 +2,7 @@ import { componentStates, type ComponentStatus } from "../runtime/status.ts";
 import { labelValue } from "./call-metrics.ts";
 import type { Collection } from "./collection.ts";
 import type { NumberDefinition } from "./metric-model.ts";
+import type { Slices } from "./slices.ts";
 
 type Reading = NumberDefinition & {
   /** `undefined`: the component cannot tell. */
@@ -77,12 +78,13 @@ const breakerStates = ["closed", "half-open", "open"] as const;
  * Writes what components are and do at this moment. What was zero in each collection so far is left out, but for dead letters
  * of inputs: an alert must see the first one come. `deprecated`: also under the names of before.
  */
-export function writeComponents(
+export async function writeComponents(
   page: Collection,
   components: readonly ComponentStatus[],
-  deprecated: boolean,
-): void {
+  { deprecated, slices }: { readonly deprecated: boolean; readonly slices: Slices },
+): Promise<void> {
   for (const status of components) {
+    if (slices.isOver) await slices.pause();
     const { name: component, type } = status;
     for (const { value, ...definition } of readings) {
       const number = value(status);

@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { Metrics } from "./metrics.ts";
 import { openMetricsText, openMetricsType } from "./openmetrics-text.ts";
 import { prometheusText, prometheusType } from "./prometheus-text.ts";
+import { bytesOfPieces } from "./slices.ts";
 import { prefersOpenMetrics } from "./text-negotiation.ts";
 
 type MetricsGate = {
@@ -32,11 +33,8 @@ export function createMetricsServer(
       : [prometheusText, prometheusType];
     void metrics
       .collect()
-      .then((families) =>
-        response
-          .writeHead(200, { "content-type": type, vary: "accept" })
-          .end(write(families, { app_id: metrics.appId })),
-      )
+      .then((families) => bytesOfPieces(write(families, { app_id: metrics.appId })))
+      .then((page) => response.writeHead(200, { "content-type": type, vary: "accept" }).end(page))
       .catch(() => response.destroy());
   });
   server.maxConnections = mostScrapers;

@@ -11,6 +11,7 @@ import { writeDeadLetters } from "./dead-letter-metrics.ts";
 import { writeMemory, type MemoryUse } from "./memory-metrics.ts";
 import type { MetricFamily, NumberDefinition } from "./metric-model.ts";
 import { writeProcess } from "./process-metrics.ts";
+import { bytesOfPieces, Slices } from "./slices.ts";
 import { prometheusText } from "./prometheus-text.ts";
 
 /** What the metrics tell of beside components. */
@@ -113,7 +114,7 @@ export class Metrics extends ComponentCounts {
     this.#more.push(write);
   }
 
-  /** All metrics at this moment. What the store does not count in time is left out. */
+  /** All metrics, of each component at one moment, in slices between which others have their turn. What the store does not count in time is left out. */
   async collect({ collector = "page", deprecated = this.#deprecated }: Collecting = {}): Promise<
     readonly MetricFamily[]
   > {
@@ -124,8 +125,9 @@ export class Metrics extends ComponentCounts {
     this.forget(new Set(components.map(({ name }) => name)));
     const page = new Collection(this.#memoryOf(collector));
     writeProcess(page, collector);
-    writeCalls(page, this, deprecated);
-    writeComponents(page, components, deprecated);
+    const slices = new Slices();
+    await writeCalls(page, this, { deprecated, slices });
+    await writeComponents(page, components, { deprecated, slices });
     this.#writeReloads(page, deprecated);
     if (sources !== undefined) {
       writeMemory(page, sources.memory);
@@ -142,16 +144,17 @@ export class Metrics extends ComponentCounts {
   }
 
   /** What was counted here, for a {@link Metrics} elsewhere that has `add` of it. */
-  counted(deprecated: boolean): readonly MetricFamily[] {
+  async counted(deprecated: boolean): Promise<readonly MetricFamily[]> {
     this.forget(new Set(this.#components().map(({ name }) => name)));
     const page = new Collection(this.#memoryOf("elsewhere"));
-    writeCalls(page, this, deprecated);
+    await writeCalls(page, this, { deprecated, slices: new Slices() });
     return page.end();
   }
 
   /** Prometheus' text format. */
   async text(): Promise<string> {
-    return prometheusText(await this.collect(), { app_id: this.appId });
+    const page = prometheusText(await this.collect(), { app_id: this.appId });
+    return (await bytesOfPieces(page)).toString();
   }
 
   #memoryOf(collector: string): SeriesMemory {

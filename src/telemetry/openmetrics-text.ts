@@ -5,7 +5,7 @@ import {
   cumulativeBuckets,
   helpText,
   labelsText,
-  LongText,
+  pieceLength,
   seriesText,
 } from "./text-format.ts";
 
@@ -14,33 +14,36 @@ export const openMetricsType = "application/openmetrics-text; version=1.0.0; cha
 
 /**
  * OpenMetrics 1.0: units, infos, exemplars. The series have the same names as in Prometheus' format, so that a server
- * may ask for either. `constant`: labels that each series has, first.
+ * may ask for either. In pieces. `constant`: labels that each series has, first.
  */
-export function openMetricsText(families: readonly MetricFamily[], constant: Attributes): string {
-  const text = new LongText();
+export function* openMetricsText(
+  families: readonly MetricFamily[],
+  constant: Attributes,
+): Generator<string> {
+  let text = "";
   for (const family of families) {
     const name = familyName(family);
-    text.add(`# TYPE ${name} ${typeOf(family)}\n`);
+    text += `# TYPE ${name} ${typeOf(family)}\n`;
     const unit = unitWord(family);
-    if (unit !== "") text.add(`# UNIT ${name} ${unit}\n`);
-    text.add(`# HELP ${name} ${escapeHelp(helpText(family))}\n`);
-    if (family.type !== "histogram") {
-      for (const { attributes, value } of family.points)
-        text.add(`${seriesText(family.name, labelsText(constant, attributes))} ${value}\n`);
-      continue;
-    }
+    if (unit !== "") text += `# UNIT ${name} ${unit}\n`;
+    text += `# HELP ${name} ${escapeHelp(helpText(family))}\n`;
     for (const point of family.points) {
       const labels = labelsText(constant, point.attributes);
-      for (const [index, { le, count }] of cumulativeBuckets(family, point).entries()) {
-        const exemplar = exemplarText(point.exemplars?.[index]);
-        text.add(`${bucketText(name, labels, le)} ${count}${exemplar}\n`);
+      if ("value" in point) text += `${seriesText(family.name, labels)} ${point.value}\n`;
+      else {
+        for (const [index, { le, count }] of cumulativeBuckets(family, point).entries()) {
+          const exemplar = exemplarText(point.exemplars?.[index]);
+          text += `${bucketText(name, labels, le)} ${count}${exemplar}\n`;
+        }
+        text += `${seriesText(`${name}_count`, labels)} ${point.count}\n`;
+        text += `${seriesText(`${name}_sum`, labels)} ${point.sum}\n`;
       }
-      text.add(`${seriesText(`${name}_count`, labels)} ${point.count}\n`);
-      text.add(`${seriesText(`${name}_sum`, labels)} ${point.sum}\n`);
+      if (text.length < pieceLength) continue;
+      yield text;
+      text = "";
     }
   }
-  text.add("# EOF\n");
-  return text.toString();
+  yield `${text}# EOF\n`;
 }
 
 /** A counter that does not end in `_total`, as one of Dapr's, is none in OpenMetrics. */

@@ -2,32 +2,11 @@ import type { Attributes, HistogramFamily, HistogramPoint, MetricFamily } from "
 
 /** What both text formats have in common. */
 
-/** How much text is kept in pieces, in characters. */
-const pieces = 16_384;
-
 /**
- * A long text that is made of many short ones. Now and then they become bytes: as strings that are made of strings they
- * would keep the garbage collector busy for longer than all else takes.
+ * A piece of text is as long as this, in characters. Pieces become bytes: as one string that is made of many they would keep the
+ * garbage collector busy for longer than all else takes.
  */
-export class LongText {
-  #pending = "";
-  readonly #written: Buffer[] = [];
-
-  add(text: string): void {
-    this.#pending += text;
-    if (this.#pending.length > pieces) this.#write();
-  }
-
-  toString(): string {
-    this.#write();
-    return Buffer.concat(this.#written).toString();
-  }
-
-  #write(): void {
-    this.#written.push(Buffer.from(this.#pending));
-    this.#pending = "";
-  }
-}
+export const pieceLength = 16_384;
 
 /** Labels as they stand between braces, those that each series has first. */
 export function labelsText(constant: Attributes, attributes: Attributes): string {
@@ -51,14 +30,15 @@ export function bucketText(name: string, labels: string, le: string): string {
 
 /** Each bucket with all smaller ones, the last without end. */
 export function cumulativeBuckets(
-  { boundStyle }: Pick<HistogramFamily, "boundStyle">,
+  family: MetricFamily,
   { bounds, counts }: HistogramPoint,
 ): { readonly le: string; readonly count: number }[] {
+  const style = family.type === "histogram" ? family.boundStyle : "plain";
   let count = 0;
   return counts.map((one, index) => {
     count += one;
     const bound = bounds[index];
-    return { le: bound === undefined ? "+Inf" : boundText(bound, boundStyle), count };
+    return { le: bound === undefined ? "+Inf" : boundText(bound, style), count };
   });
 }
 

@@ -1,3 +1,4 @@
+import { acceptStream } from "../../src/app/accepted-stream.ts";
 import { expect, onTestFinished, test } from "vitest";
 import { EventStreams } from "../../src/app/event-streams.ts";
 import { CombinedApp } from "../../src/app/combined-app.ts";
@@ -17,7 +18,7 @@ function subscribe(
 ) {
   const { credit = 100, bindings = [], ordered = true } = options;
   const messages = new Messages();
-  const peer = new StreamPeer(streams.accept(messages));
+  const peer = new StreamPeer(acceptStream(streams, messages));
   messages.push({ subscription: { bindings, orderedPipelining: ordered }, credit });
   return { peer, messages };
 }
@@ -196,7 +197,7 @@ test("an app that breaks the rules gets INVALID_ARGUMENT, and the others go on",
   const good = subscribe(streams);
   const messages = new Messages();
   messages.push({ credit: 5 });
-  const answers = streams.accept(messages);
+  const answers = acceptStream(streams, messages);
   await expect(answers.next()).rejects.toMatchObject({
     code: 3,
     message: "the first message of the app must have a subscription",
@@ -209,7 +210,7 @@ test("an app that breaks the rules gets INVALID_ARGUMENT, and the others go on",
 test("a stream without a subscription so far gets nothing and ends quietly", async () => {
   const { streams, app } = joined();
   const messages = new Messages();
-  const peer = new StreamPeer(streams.accept(messages));
+  const peer = new StreamPeer(acceptStream(streams, messages));
   messages.end();
   await settled();
   expect([peer.ended, app.of("orders").available]).toEqual([true, false]);
@@ -218,7 +219,7 @@ test("a stream without a subscription so far gets nothing and ends quietly", asy
 test("a caller that goes away is as a stream that broke", async () => {
   const { streams, app } = joined();
   const messages = new Messages();
-  const answers = streams.accept(messages);
+  const answers = acceptStream(streams, messages);
   const first = answers.next();
   messages.push({ subscription: {}, credit: 5 });
   await settled();

@@ -3,6 +3,7 @@ import { basename, resolve } from "node:path";
 import { expect, test } from "vitest";
 import { bindings } from "../../src/bindings/index.ts";
 import { bindingModules } from "../../src/bindings/modules.ts";
+import { namesWithBacklog } from "../../src/scaler/with-backlog.ts";
 import { stateStores } from "../../src/states/index.ts";
 
 const root = resolve(import.meta.dirname, "../..");
@@ -51,6 +52,11 @@ test.each(bindings.map(({ name }) => name))("%s has a test and a page", (name) =
   expect(existsSync(resolve(root, `docs/bindings/${name}.md`))).toBe(true);
 });
 
+test.each(bindings.filter(({ notBuilt }) => notBuilt !== true))(
+  "$name has questions of its own for an examination",
+  ({ examine }) => expect(examine).toBeTypeOf("function"),
+);
+
 test.each(bindings.filter((one) => one.read !== undefined).map(({ name }) => name))(
   "%s says what it promises as an input",
   (name) => {
@@ -58,5 +64,22 @@ test.each(bindings.filter((one) => one.read !== undefined).map(({ name }) => nam
     expect(guarantee).toBeDefined();
     for (const text of [guarantee?.returned, ...Object.values(guarantee?.duplicates ?? {})])
       expect(text).toMatch(/\S/);
+  },
+);
+
+test("the scaler's list has exactly the types that tell how many events wait", () => {
+  const telling = bindings.filter(
+    (one) =>
+      one.read !== undefined && (one.backlog !== undefined || one.totalBacklog !== undefined),
+  );
+  expect(namesWithBacklog).toEqual(telling.map(({ name }) => name));
+});
+test.each(bindings.filter((one) => one.read !== undefined).map(({ name }) => name))(
+  "%s says whether replicas share its events",
+  (name) => {
+    const binding = bindings.find((one) => one.name === name);
+    expect(binding?.guarantee?.shared).toBeDefined();
+    // Where it depends on the component, a function tells.
+    expect(binding?.isShared !== undefined).toBe(typeof binding?.guarantee?.shared === "string");
   },
 );

@@ -1,8 +1,11 @@
+import { once } from "node:events";
 import { mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
+import { createServer, type AddressInfo, type Socket } from "node:net";
 import { join } from "node:path";
-import { describe, expect, onTestFinished, test } from "vitest";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
 import type { Examined } from "../../src/runtime/component/examine.ts";
+import { startLoopback } from "../bindings/http/loopback-server.ts";
 import { cufflinkHere } from "./in-process.ts";
 import { operated } from "./operated.ts";
 
@@ -111,6 +114,66 @@ describe("the components of files", () => {
       ["gone", "exists"],
       ["odd", "definition"],
     ]);
+  });
+
+  test("a file that is wrong is exit code 1, unless others are named", async () => {
+    const folder = await folderWith(component("inbox", "file", { folder: "FOLDER" }));
+    const path = join(folder, "components");
+    await writeFile(join(path, "wrong.yaml"), "kind: Component\n\tmetadata: {}\n");
+    const whole = await cufflinkHere(["doctor", "--resources-path", path]);
+    expect(whole.stderr).toContain("tabs do not indent in YAML");
+    expect(whole.stdout).toContain("1 component examined: nothing failed; files are wrong");
+    expect(whole.code).toBe(1);
+    expect((await cufflinkHere(["doctor", "inbox", "--resources-path", path])).code).toBe(0);
+    const none = ["doctor", "--resources-path", join(folder, "nosuch"), "--json"];
+    const { code, stdout } = await cufflinkHere(none);
+    expect([code, JSON.parse(stdout)]).toEqual([1, []]);
+  });
+
+  test("Ctrl-C ends it: what was not examined is not told as failed", async () => {
+    const silent = createServer();
+    const sockets = new Set<Socket>();
+    silent.on("connection", (socket) => sockets.add(socket));
+    silent.listen(0, "127.0.0.1");
+    await once(silent, "listening");
+    onTestFinished(() => {
+      for (const socket of sockets) socket.destroy();
+      silent.close();
+    });
+    const { port } = silent.address() as AddressInfo;
+    const names = Array.from({ length: 40 }, (_, n) => `waits-${n}`);
+    const folder = await folderWith(
+      component("inbox", "file", { folder: "FOLDER" }) +
+        names.map((name) => component(name, "http", { url: `http://127.0.0.1:${port}` })).join(""),
+    );
+    const run = [
+      "doctor",
+      "--timeout=1m",
+      "--json",
+      "--resources-path",
+      join(folder, "components"),
+    ];
+    const running = cufflinkHere(run);
+    // No more than are examined at one time.
+    await vi.waitFor(() => expect(sockets.size).toBe(32), { timeout: 20_000 });
+    process.emit("SIGINT");
+    const { code, stdout, stderr } = await running;
+    expect(code).toBe(130);
+    expect((JSON.parse(stdout) as Examined[]).map(({ component: name }) => name)).toEqual([
+      "inbox",
+    ]);
+    expect(stderr).toContain("interrupted");
+  });
+
+  test("a webhook whose port the runtime has is no failure", async () => {
+    await using server = await startLoopback();
+    const folder = await folderWith(
+      component("hook", "webhook", { address: `127.0.0.1:${server.port}` }),
+    );
+    const run = ["doctor", "--resources-path", join(folder, "components")];
+    const { code, stdout } = await cufflinkHere(run);
+    expect(stdout).toContain(`? reachable      port ${server.port}: it is in use: by the runtime`);
+    expect(code).toBe(0);
   });
 
   test("one of them may be named; a name that is not there is told", async () => {

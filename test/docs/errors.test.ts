@@ -31,6 +31,27 @@ describe("the index of errors", () => {
   });
 });
 
+test("a text that nobody foresaw is explained by no entry", () => {
+  const files = ["amqp-client/new", "bindings/new/index", "http-client/new", "local-files/new"];
+  // Words that texts of other kinds have, too.
+  const texts = [
+    "the wombat of the row has no value behind it",
+    "reading the burrow failed: not found",
+    "the connection of the wombat is closed",
+    "a name must be longer than the topic",
+  ];
+  const source = `
+    const wrong = (why: string, more: string) => new BindingError(more, why);
+    ${texts.map((text) => `throw wrong(${JSON.stringify(text)}, late);`).join("\n")}
+  `;
+  const made = Object.fromEntries(files.map((file) => [`src/${file}.ts`, source]));
+  const errors = "export class BindingError extends Error {}";
+  const { unexplained } = errorIndex(folder({ ...made, "src/errors.ts": errors }));
+  for (const file of files)
+    for (const text of texts)
+      expect(unexplained).toContainEqual(expect.stringMatching(`^src/${file}.ts:\\d+: ${text}$`));
+});
+
 test("texts are found wherever a person is told them", () => {
   const source = `
     import { BindingError } from "./errors.ts";

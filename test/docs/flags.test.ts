@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import { createProgram } from "../../src/cli/main.ts";
 import { pages, readPage, root } from "./pages.ts";
 
-const program = createProgram(() => undefined);
+const program = await createProgram(() => undefined);
 const known = new Set(
   [program, ...program.commands, ...program.commands.flatMap(({ commands }) => commands)].flatMap(
     ({ options }) =>

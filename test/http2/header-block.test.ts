@@ -80,6 +80,7 @@ test.for([
   [":authority", "", FieldKind.malformed],
   [":authority", "user@host", FieldKind.malformed],
   [":authority", "a/b", FieldKind.malformed],
+  [":authority", "a|b", FieldKind.malformed],
   [":path", "/a?b=%20", FieldKind.path],
   [":path", "*", FieldKind.path],
   [":path", "", FieldKind.malformed],

@@ -4,6 +4,7 @@ import { afterAll, expect, test } from "vitest";
 import { makeCertificates } from "../bindings/certificates.ts";
 import { status } from "../servers/kubernetes-events.ts";
 import { until } from "../until.ts";
+import { type Clock, withClock } from "../../src/clock.ts";
 import { certificates, clusterPlace, file, reading } from "./place.ts";
 
 afterAll(() => certificates.remove());
@@ -295,6 +296,77 @@ test("with HotReload off nothing is followed, and a reload that is asked for rea
   await reloader.reload();
   expect(names()).toEqual(["one", "two"]);
 });
+
+test("after half an hour all is listed again, so that a change that no watch has told comes too", async () => {
+  const { api, kubeconfig } = await clusterPlace();
+  api.put("Component", "shop", "one", file("/a"));
+  const { time, advance } = movedClock();
+  const { untilNames, names } = await withClock(time, () => reading(kubeconfig));
+  const lists = () => api.requests.filter((one) => /\/components\?limit=/.test(one)).length;
+  await until(() => api.watches === 2, { what: "both watches" });
+  api.put("Component", "shop", "lost", file("/b"), { silently: true });
+  const watched = () => api.requests.filter((one) => one.includes("watch=true")).length;
+  api.endWatches();
+  await until(() => watched() === 4 && api.watches === 2, { what: "the next watches" });
+  expect([lists(), names()]).toEqual([1, ["one"]]);
+  advance(30 * 60_000 + 1);
+  api.endWatches();
+  await untilNames("lost", "one");
+  expect(lists()).toBe(2);
+});
+
+test("a watch that stands still on a connection that lives is ended, and the next one tells what it has missed", async () => {
+  const { api, kubeconfig } = await clusterPlace();
+  api.put("Component", "shop", "one", file("/a"));
+  const { time, advance } = movedClock();
+  const { untilNames, names, said } = await withClock(time, () => reading(kubeconfig));
+  await until(() => api.watches === 2, { what: "both watches" });
+  api.stall();
+  api.put("Component", "shop", "two", file("/b"));
+  const watched = () => api.requests.filter((one) => one.includes("watch=true")).length;
+  // The server's own time is over, and it has not ended them.
+  advance(240_000);
+  expect([watched(), names()]).toEqual([2, ["one"]]);
+  advance(130_000);
+  await untilNames("one", "two");
+  expect(watched()).toBe(4);
+  expect(said().filter((one) => one.includes("cannot be read"))).toEqual([]);
+});
+
+/** The process's time, moved on; timers of more than a minute end by `advance` alone. */
+function movedClock() {
+  let moved = 0;
+  const long = new Set<{ readonly at: number; readonly run: () => void }>();
+  const elapsed = (): number => performance.now() + moved;
+  const time: Clock = {
+    now: () => Date.now() + moved,
+    elapsed,
+    start(run, milliseconds, every) {
+      const due = { at: elapsed() + milliseconds, run };
+      const real =
+        milliseconds > 60_000
+          ? undefined
+          : (every ? setInterval : setTimeout)(run, milliseconds).unref();
+      if (real === undefined) long.add(due);
+      const timer = {
+        cancel: () => (real === undefined ? void long.delete(due) : clearTimeout(real)),
+        unref: () => timer,
+      };
+      return timer;
+    },
+  };
+  return {
+    time,
+    advance: (milliseconds: number): void => {
+      moved += milliseconds;
+      for (const due of long) {
+        if (due.at > elapsed()) continue;
+        long.delete(due);
+        due.run();
+      }
+    },
+  };
+}
 
 test("a list comes in pages, and one that expires on the way is begun anew", async () => {
   const { api, kubeconfig } = await clusterPlace();

@@ -19,7 +19,10 @@ const mebibyte = 1024 * 1024;
 
 // What is loaded at the first call would make the first one wait, which counts no time.
 beforeAll(async () => {
-  await Promise.all([import("../../src/rpc/lazy-services.ts"), import("../../src/rpc/connect.ts")]);
+  await Promise.all([
+    import("../../src/rpc/other-services.ts"),
+    import("../../src/rpc/connect.ts"),
+  ]);
 });
 
 describe.each(roads)("$name", (road) => {

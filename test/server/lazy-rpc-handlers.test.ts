@@ -1,8 +1,9 @@
 import http2 from "node:http2";
 import type { AddressInfo } from "node:net";
 import { expect, test } from "vitest";
-import { lazyServices } from "../../src/rpc/lazy-services.ts";
-import { lazyServiceNames, runtimeServices, type ServicesOptions } from "../../src/rpc/services.ts";
+import { mainServices, type ServicesOptions } from "../../src/rpc/main-services.ts";
+import { otherServices } from "../../src/rpc/other-services.ts";
+import { mainServiceNames, otherServiceNames } from "../../src/rpc/service-names.ts";
 import { createService } from "../../src/grpc/service.ts";
 import { createRpcHandlers, type RpcHandlers } from "../../src/server/rpc-handlers.ts";
 import { createLazyRpcHandlers } from "../../src/server/lazy-rpc-handlers.ts";
@@ -48,13 +49,10 @@ test("the names are those of the services", async () => {
     runtime: served.runtime,
     closing: new AbortController().signal,
   } as ServicesOptions;
-  const now = runtimeServices(options);
-  const later = lazyServices(options, now);
-  expect(later.map(({ desc }) => desc.typeName).toSorted()).toEqual(lazyServiceNames);
-  expect(now.map(({ desc }) => desc.typeName)).toEqual([
-    "dapr.proto.runtime.v1.Dapr",
-    "grpc.health.v1.Health",
-  ]);
+  const main = mainServices(options);
+  const others = otherServices(options, main);
+  expect(main.map(({ desc }) => desc.typeName)).toEqual(mainServiceNames);
+  expect(others.map(({ desc }) => desc.typeName).toSorted()).toEqual(otherServiceNames);
 });
 
 test("calls that come while the lanes are loaded wait for them, and they are loaded once", async () => {

@@ -52,6 +52,7 @@ export async function runKubeconform(folder: string, yaml: string): Promise<stri
   const files = [
     ...["_definitions", "deployment-apps-v1", "service-v1", "serviceaccount-v1"],
     ...["clusterrole-rbac-v1", "clusterrolebinding-rbac-v1", "poddisruptionbudget-policy-v1"],
+    ...["role-rbac-v1", "rolebinding-rbac-v1"],
     "mutatingwebhookconfiguration-admissionregistration-v1",
     "customresourcedefinition-apiextensions-v1",
   ];

@@ -77,8 +77,14 @@ export class KubernetesCluster implements AsyncDisposable {
     await this.#listen();
   }
 
-  /** Makes a resource, or changes it. */
-  put(kind: string, namespace: string, name: string, rest: Record<string, unknown>): void {
+  /** Makes a resource, or changes it. `silently`: a watch hears nothing of it, nor later. */
+  put(
+    kind: string,
+    namespace: string,
+    name: string,
+    rest: Record<string, unknown>,
+    { silently = false } = {},
+  ): void {
     const path = pathOf(kind, namespace);
     const before = this.#objects.get(`${path}/${name}`);
     const version = ++this.#version;
@@ -88,6 +94,7 @@ export class KubernetesCluster implements AsyncDisposable {
     };
     const object = { apiVersion: "dapr.io/v1alpha1", kind, metadata, ...rest };
     this.#objects.set(`${path}/${name}`, object);
+    if (silently) return;
     this.#tell({ type: before === undefined ? "ADDED" : "MODIFIED", object, version }, path);
   }
 
@@ -121,6 +128,11 @@ export class KubernetesCluster implements AsyncDisposable {
   compact(): void {
     this.#compacted = ++this.#version;
     this.#history = [];
+  }
+
+  /** Tells those who watch nothing more; their connections live. */
+  stall(): void {
+    this.#watches.clear();
   }
 
   /** Ends each watch, as the server does after its time. */

@@ -16,6 +16,8 @@ type Watch = { readonly response: ServerResponse; readonly namespace: string };
 export class KubernetesEvents implements AsyncDisposable {
   /** The tokens that are taken; empty: none is needed. */
   readonly tokens = new Set<string>();
+  /** Those that can be asked for. */
+  readonly namespaces = new Set(["shop"]);
   /** Each request, as its path and query. */
   readonly requests: string[] = [];
   /** In place of the answer to a list or a watch. */
@@ -131,6 +133,12 @@ export class KubernetesEvents implements AsyncDisposable {
     if (this.tokens.size > 0 && !this.tokens.has(bearer))
       return send(401, status(401, "Unauthorized", "Unauthorized"));
     if (pathname === "/version") return send(200, { major: "1", minor: "34" });
+    const asked = /^\/api\/v1\/namespaces\/([^/]+)$/.exec(pathname)?.[1];
+    if (asked !== undefined) {
+      const isThere = this.namespaces.has(asked);
+      if (isThere) return send(200, { kind: "Namespace", metadata: { name: asked } });
+      return send(404, status(404, "NotFound", `namespaces "${asked}" not found`));
+    }
     const namespace = /^\/api\/v1\/namespaces\/([^/]+)\/events$/.exec(pathname)?.[1];
     if (namespace === undefined) return send(404, status(404, "NotFound", "not found"));
     const isWatch = ["true", "1"].includes(searchParams.get("watch") ?? "");

@@ -6,7 +6,7 @@ export const serverToken = "e5a4c4a2-server-token";
 export type SentMail = Readonly<Record<string, unknown>>;
 
 /**
- * A stand-in for `POST /email` of Postmark, written from Postmark's reference of it and of its error codes: the token,
+ * A stand-in for `POST /email` and `GET /server` of Postmark, written from Postmark's reference of it and of its error codes: the token,
  * the content type, the members that are required, and that there are at most fifty addresses, each of which looks like
  * one. `listen`: see {@link startLoopback}.
  */
@@ -27,9 +27,12 @@ export async function startPostmark(...listen: ListenOptions) {
       const refuse = (status: number, ErrorCode: number, Message: string): void =>
         answer(status, { ErrorCode, Message });
       if (state.status !== 0) return void response.writeHead(state.status).end(state.body);
-      if (url !== "/email" || method !== "POST") return void response.writeHead(404).end();
+      const isServer = url === "/server" && method === "GET";
+      if (!isServer && (url !== "/email" || method !== "POST"))
+        return void response.writeHead(404).end();
       if (headers["x-postmark-server-token"] !== serverToken)
         return refuse(401, 10, "Request does not contain a valid Server token.");
+      if (isServer) return answer(200, { ID: 1, Name: "Shop", DeliveryType: "Live" });
       if (!/^application\/json\b/.test(headers["content-type"] ?? ""))
         return refuse(422, 409, "The request is no JSON.");
       const mail = parsed(body);

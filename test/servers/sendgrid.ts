@@ -15,7 +15,7 @@ export type SentMail = Readonly<Record<string, unknown>> & {
 type Refusal = { readonly message: string; readonly field: string | null; readonly help: null };
 
 /**
- * A stand-in for `POST /v3/mail/send` of SendGrid, written from Twilio's reference of it and of its errors: the key, the
+ * A stand-in for `POST /v3/mail/send` and `GET /v3/scopes` of SendGrid, written from Twilio's reference of it and of its errors: the key, the
  * content type, the members that are required, their types, and that every address looks like one. `listen`: see
  * {@link startLoopback}.
  */
@@ -27,7 +27,9 @@ export async function startSendgrid(...listen: ListenOptions) {
     body: string;
     /** Refuses each mail that it would take with what it was sent, its members sorted. */
     echo: boolean;
-  } = { status: 0, headers: {}, body: "", echo: false };
+    /** The permissions of the key; `undefined`: it may not ask for them. */
+    scopes: readonly string[] | undefined;
+  } = { status: 0, headers: {}, body: "", echo: false, scopes: ["mail.send"] };
   const server = await startLoopback(
     ({ method, url, headers, body }, response) => {
       const refuse = (status: number, ...errors: readonly Refusal[]): void =>
@@ -36,8 +38,16 @@ export async function startSendgrid(...listen: ListenOptions) {
           .end(JSON.stringify({ errors }));
       if (state.status !== 0)
         return void response.writeHead(state.status, state.headers).end(state.body);
-      if (url !== "/v3/mail/send") return refuse(404, error("not found", null));
-      if (method !== "POST") return refuse(405, error("method not allowed", null));
+      if (url === "/v3/scopes" && headers.authorization === `Bearer ${apiKey}`) {
+        const { scopes } = state;
+        if (scopes === undefined) return refuse(403, error("access forbidden", null));
+        const type = { "content-type": "application/json" };
+        return void response.writeHead(200, type).end(JSON.stringify({ scopes }));
+      }
+      if (url !== "/v3/mail/send" && url !== "/v3/scopes")
+        return refuse(404, error("not found", null));
+      if (method !== "POST" && url !== "/v3/scopes")
+        return refuse(405, error("method not allowed", null));
       if (headers.authorization !== `Bearer ${apiKey}`)
         return refuse(
           401,

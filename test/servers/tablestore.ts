@@ -27,8 +27,8 @@ class Refusal extends Error {
 const invalid = (message: string): Refusal => new Refusal(400, "OTSParameterInvalid", message);
 
 /**
- * A stand-in for an instance of Alibaba Cloud's Tablestore, written from its reference: PutRow, GetRow, BatchGetRow and
- * DeleteRow with messages in protobuf and rows in PlainBuffer. It checks the signature and the MD5 of each request, the
+ * A stand-in for an instance of Alibaba Cloud's Tablestore, written from its reference: PutRow, GetRow, BatchGetRow,
+ * DeleteRow, DescribeTable and ListTable with messages in protobuf and rows in PlainBuffer. It checks the signature and the MD5 of each request, the
  * checksums of its rows, and their primary keys by the table's schema.
  */
 export class TablestoreServer implements AsyncDisposable {
@@ -133,6 +133,10 @@ export class TablestoreServer implements AsyncDisposable {
         return writeMessage(
           ...bytesOf(request, 1).map((table) => [1, this.#getRows(readMessage(table))] as const),
         );
+      case "DescribeTable":
+        return writeMessage([1, writeMessage([1, this.#tableOf(request).name])]);
+      case "ListTable":
+        return writeMessage(...[...this.tables.keys()].map((name) => [1, name] as const));
       default:
         throw new Refusal(400, "OTSUnsupportOperation", `Unsupported operation: '${action}'.`);
     }

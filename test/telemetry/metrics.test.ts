@@ -5,6 +5,8 @@ import { BindingError } from "../../src/errors.ts";
 import type { ComponentStatus } from "../../src/runtime/status.ts";
 import { daprVersion, version } from "../../src/version.ts";
 import { Metrics } from "../../src/telemetry/metrics.ts";
+import { prometheusText } from "../../src/telemetry/prometheus-text.ts";
+import { bytesOfPieces } from "../../src/telemetry/slices.ts";
 import { component, fullMetrics, noEnds } from "./full-metrics.ts";
 import { createMetricsServer } from "../../src/telemetry/metrics-server.ts";
 
@@ -264,4 +266,38 @@ test("the page is served at /metrics", async () => {
     server.close();
     server.closeAllConnections();
   }
+});
+
+test("a page of many components is made in slices, between which others have their turn", async () => {
+  const components = Array.from({ length: 300 }, (_, index) => ({
+    ...component,
+    name: `component-${index}`,
+  }));
+  const metrics = new Metrics("shop", () => components);
+  for (const { name } of components) {
+    for (const operation of ["create", "get", "delete", "list"])
+      metrics.invoked(name, operation, undefined, 1);
+    metrics.attempted(name, "handled", 1);
+  }
+  let turns = 0;
+  let isOver = false;
+  const turn = (): void => {
+    turns++;
+    if (!isOver) setImmediate(turn);
+  };
+  setImmediate(turn);
+  const families = await metrics.collect();
+  const collected = turns;
+  const page = await bytesOfPieces(prometheusText(families, { app_id: "shop" }));
+  isOver = true;
+  expect(collected).toBeGreaterThan(2);
+  expect(turns - collected).toBeGreaterThan(2);
+  const last =
+    'cufflink_event_attempt_duration_seconds_count{app_id="shop",component="component-299"';
+  expect(
+    page
+      .toString()
+      .split("\n")
+      .some((line) => line.startsWith(last)),
+  ).toBe(true);
 });

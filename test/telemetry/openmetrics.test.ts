@@ -6,7 +6,7 @@ import { prefersOpenMetrics } from "../../src/telemetry/text-negotiation.ts";
 import { fullMetrics, span } from "./full-metrics.ts";
 
 async function openMetrics(metrics: Metrics): Promise<string> {
-  return openMetricsText(await metrics.collect(), { app_id: "shop" });
+  return [...openMetricsText(await metrics.collect(), { app_id: "shop" })].join("");
 }
 
 test("OpenMetrics has units, infos and an end, and Dapr's counters as they are", async () => {

@@ -1,7 +1,7 @@
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
 import type { DeadLetterRecord } from "../../../gen/cufflink/v1/dead_letters_pb.ts";
-import { hexOf, textOf } from "../bytes.ts";
+import { valueText, visible } from "../bytes.ts";
 import type { Daemon } from "../daemon.ts";
 import { clockTime, count, milliseconds, span, timeOf } from "../format.ts";
 import { redriven } from "../redrive.ts";
@@ -81,7 +81,7 @@ export function DeadLetterPage({ daemon, id }: { daemon: Daemon; id: string }): 
 
 function Shown({ daemon, letter }: { daemon: Daemon; letter: DeadLetterRecord }): JSX.Element {
   const { event, metadata } = letter;
-  const key = event?.key && (textOf(event.key) ?? `0x ${hexOf(event.key)}`);
+  const key = event?.key && visible(valueText(event.key));
   return (
     <>
       <Note tone="bad">

@@ -1,7 +1,7 @@
 import type { JSX } from "preact";
 import { useRef, useState } from "preact/hooks";
 import type { DeadLetterRecord } from "../../../gen/cufflink/v1/dead_letters_pb.ts";
-import { looseText, textOf } from "../bytes.ts";
+import { looseText, visible } from "../bytes.ts";
 import type { Daemon } from "../daemon.ts";
 import { plural, size, timeOf } from "../format.ts";
 import { redriven } from "../redrive.ts";
@@ -239,5 +239,5 @@ function List(props: {
 function previewOf({ event, dataSize, dataOmitted }: DeadLetterRecord): string {
   if (dataOmitted) return size(dataSize);
   if (event?.data === undefined) return "null";
-  return (textOf(event.data) ?? looseText(event.data)).slice(0, 120);
+  return visible(looseText(event.data.subarray(0, 512)).slice(0, 120));
 }

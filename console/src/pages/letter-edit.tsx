@@ -1,7 +1,7 @@
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
 import type { DeadLetterRecord } from "../../../gen/cufflink/v1/dead_letters_pb.ts";
-import { bestView, bytesOf, hexOf, looseText, sameBytes, textOf } from "../bytes.ts";
+import { bestView, hexOf, lineEndOf, sameBytes, textOf, valueBytes, valueText } from "../bytes.ts";
 import type { Daemon } from "../daemon.ts";
 import { size } from "../format.ts";
 import { bytesOfDraft, DataField, type Draft, problemOfDraft } from "../ui/data-field.tsx";
@@ -20,12 +20,13 @@ export function LetterEdit(props: {
   const before = formOf(letter);
   const [form, setForm] = useState(before);
   const changed = changesOf(letter, before, form);
-  const problem = problemOfDraft(form.data);
+  const wrongValue = problemOfValues(form);
+  const problem = problemOfDraft(form.data) || wrongValue;
   const save = (): void => {
     const event = {
       ...(changed.includes("data") && { data: bytesOfDraft(form.data) }),
       headers: headersOf(letter, form.headers),
-      ...(changed.includes("key") && form.key !== "" && { key: bytesOf(form.key) }),
+      ...(changed.includes("key") && form.key !== "" && { key: valueBytes(form.key) }),
     };
     const metadata = Object.fromEntries(form.metadata.map(({ name, value }) => [name, value]));
     ask({
@@ -82,6 +83,8 @@ export function LetterEdit(props: {
           onChange={(metadata) => setForm({ ...form, metadata })}
         />
         <Field label="Key" value={form.key} onInput={(key) => setForm({ ...form, key })} />
+        <p class="hint">A header or key that begins with 0x and a space is written as bytes.</p>
+        {wrongValue !== "" && <Note tone="bad">{wrongValue}</Note>}
         {letter.redriving && (
           <Note tone="warn">It is being redriven, and cannot be changed meanwhile.</Note>
         )}
@@ -108,12 +111,14 @@ type Form = {
 
 function formOf({ event, metadata }: DeadLetterRecord): Form {
   const data = event?.data ?? new Uint8Array();
-  const view = bestView(data);
+  const text = textOf(data);
+  // A field of a browser would make the ends of its lines all alike.
+  const view = text === undefined || lineEndOf(text) === "mixed" ? "hex" : bestView(data);
   return {
-    data: { view, text: view === "hex" ? hexOf(data) : (textOf(data) ?? looseText(data)) },
-    headers: (event?.headers ?? []).map(({ name, value }) => ({ name, value: shownHeader(value) })),
+    data: { view, text: view === "hex" || text === undefined ? hexOf(data) : text },
+    headers: (event?.headers ?? []).map(({ name, value }) => ({ name, value: valueText(value) })),
     metadata: Object.entries(metadata).map(([name, value]) => ({ name, value })),
-    key: event?.key === undefined ? "" : shownHeader(event.key),
+    key: event?.key === undefined ? "" : valueText(event.key),
   };
 }
 
@@ -136,11 +141,15 @@ function headersOf(letter: DeadLetterRecord, pairs: readonly Pair[]) {
   return pairs
     .filter(({ name }) => name !== "")
     .map(({ name, value }) => {
-      const same = old.find((one) => one.name === name && shownHeader(one.value) === value);
-      return { name, value: same?.value ?? bytesOf(value) };
+      const same = old.find((one) => one.name === name && valueText(one.value) === value);
+      return { name, value: same?.value ?? valueBytes(value) ?? new Uint8Array() };
     });
 }
 
-function shownHeader(value: Uint8Array): string {
-  return textOf(value) ?? `0x ${hexOf(value)}`;
+/** What is wrong with values that are written as bytes. Empty: nothing. */
+function problemOfValues({ headers, key }: Form): string {
+  const wrong = headers.find(({ name, value }) => name !== "" && valueBytes(value) === undefined);
+  if (wrong === undefined && valueBytes(key) !== undefined) return "";
+  const what = wrong === undefined ? "The key" : `The header ${wrong.name}`;
+  return `${what} begins with 0x, and goes on with something else than pairs of hexadecimal digits.`;
 }

@@ -1,7 +1,7 @@
 import type { JSX } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { TailedEvent } from "../../../gen/cufflink/v1/history_pb.ts";
-import { looseText, textOf } from "../bytes.ts";
+import { looseText, visible } from "../bytes.ts";
 import { type Daemon, isUnimplemented, problemOf } from "../daemon.ts";
 import { clockTime, count, milliseconds, plural, size, span, timeOf } from "../format.ts";
 import { link } from "../router.ts";
@@ -50,6 +50,8 @@ export function TailPart({ daemon, name }: { daemon: Daemon; name: string }): JS
         setProblem("");
         if (response.leftOut > 0n) setLeftOut((before) => before + Number(response.leftOut));
         if (response.event === undefined) continue;
+        // A page that is not seen draws nothing.
+        if (waiting.length >= kept) waiting.shift();
         waiting.push({ id: next.current++, event: response.event });
         frame ||= requestAnimationFrame(draw);
       }
@@ -117,7 +119,7 @@ function TailLine({ daemon, event }: { daemon: Daemon; event: TailedEvent }): JS
   if (record === undefined) return <span />;
   const ended = timeOf(record.endedAt) ?? 0;
   const took = ended - (timeOf(record.receivedAt) ?? ended);
-  const preview = data === undefined ? "null" : (textOf(data) ?? looseText(data));
+  const preview = data === undefined ? "null" : visible(looseText(data.subarray(0, 1024)));
   return (
     <details onToggle={(toggled) => setOpen(toggled.currentTarget.open)}>
       <summary>

@@ -1,5 +1,6 @@
 import type { JSX } from "preact";
-import { hexOf, textOf, type View, written } from "../bytes.ts";
+import { useRef } from "preact/hooks";
+import { hexOf, lineEndOf, textOf, type View, written } from "../bytes.ts";
 import { Choice, Field } from "./fields.tsx";
 
 /** A payload that somebody writes. */
@@ -20,6 +21,14 @@ export function DataField(props: {
   lines?: number;
 }): JSX.Element {
   const { label, draft, onChange, hint, lines } = props;
+  const before = useRef(lineEndOf(draft.text));
+  const now = lineEndOf(draft.text);
+  if (now !== undefined) before.current = now;
+  const mixed = draft.view !== "hex" && now === "mixed";
+  const write = (text: string): void => {
+    const end = draft.view === "hex" || before.current === "mixed" ? undefined : before.current;
+    onChange({ ...draft, text: end === undefined ? text : text.replaceAll("\n", end) });
+  };
   return (
     <div class="data-field">
       <Choice
@@ -30,11 +39,16 @@ export function DataField(props: {
       />
       <Field
         label={label}
-        value={draft.text}
+        // As the browser has it: each end of a line is one feed.
+        value={draft.text.replaceAll(/\r\n?/g, "\n")}
         lines={lines ?? 6}
-        hint={hint}
+        hint={
+          mixed
+            ? "Its lines end in different ways. Changed here they all end with a line feed; written as bytes they stay."
+            : hint
+        }
         problem={problemOfDraft(draft)}
-        onInput={(text) => onChange({ ...draft, text })}
+        onInput={write}
       />
     </div>
   );

@@ -1,6 +1,6 @@
 import type { JSX } from "preact";
 import type { Header } from "../../../gen/cufflink/v1/events_pb.ts";
-import { hexOf, textOf } from "../bytes.ts";
+import { valueText, visible } from "../bytes.ts";
 import { Table } from "./table.tsx";
 
 /** Headers in their order, repeats kept; a value that is no text in hexadecimal digits. */
@@ -13,11 +13,11 @@ export function Headers({ headers }: { headers: readonly Header[] }): JSX.Elemen
       rows={headers.map((header, at) => ({ ...header, at }))}
       rowKey={({ at }) => String(at)}
       columns={[
-        { key: "name", title: "Name", header: true, cell: ({ name }) => name },
+        { key: "name", title: "Name", header: true, cell: ({ name }) => visible(name) },
         {
           key: "value",
           title: "Value",
-          cell: ({ value }) => textOf(value) ?? `0x ${hexOf(value)}`,
+          cell: ({ value }) => visible(valueText(value)),
         },
       ]}
     />
@@ -39,8 +39,8 @@ export function Metadata({
       rows={entries}
       rowKey={([name]) => name}
       columns={[
-        { key: "name", title: "Name", header: true, cell: ([name]) => name },
-        { key: "value", title: "Value", cell: ([, value]) => value },
+        { key: "name", title: "Name", header: true, cell: ([name]) => visible(name) },
+        { key: "value", title: "Value", cell: ([, value]) => visible(value) },
       ]}
     />
   );

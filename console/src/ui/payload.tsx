@@ -1,6 +1,6 @@
 import type { JSX } from "preact";
-import { useState } from "preact/hooks";
-import { bestView, hexDump, looseText, prettyJson, textOf, type View } from "../bytes.ts";
+import { useMemo, useState } from "preact/hooks";
+import { bestView, hexDump, looseText, prettyJson, textOf, visible, type View } from "../bytes.ts";
 import { size } from "../format.ts";
 import { Choice } from "./fields.tsx";
 
@@ -23,11 +23,19 @@ export function Payload(props: {
   const { label, data, whole } = props;
   const [chosen, setChosen] = useState<View | undefined>(undefined);
   const [all, setAll] = useState(false);
+  const cut = data !== undefined && whole !== undefined && whole > data.length;
+  const best = useMemo(() => (data === undefined ? "text" : bestView(data, { cut })), [data, cut]);
+  const view = chosen ?? best;
+  const long = data !== undefined && !all && data.length > short[view];
+  const content = useMemo(() => {
+    if (data === undefined) return "";
+    return shown(
+      long ? data.subarray(0, short[view]) : data,
+      view,
+      cut || (long && best === "json"),
+    );
+  }, [data, view, long, cut, best]);
   if (data === undefined) return <p class="quiet">No payload: the source says null.</p>;
-  const view = chosen ?? bestView(data);
-  const long = !all && data.length > short[view];
-  const part = long ? data.subarray(0, short[view]) : data;
-  const cut = whole !== undefined && whole > data.length;
   return (
     <div class="payload">
       <div class="payload-head">
@@ -39,7 +47,7 @@ export function Payload(props: {
       </div>
       {/* eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex */}
       <pre tabIndex={0} role="region" aria-label={`Content of ${label.toLowerCase()}`}>
-        {data.length === 0 ? "(empty)" : shown(part, view)}
+        {data.length === 0 ? "(empty)" : content}
       </pre>
       {long && (
         <button type="button" class="button small" onClick={() => setAll(true)}>
@@ -50,9 +58,11 @@ export function Payload(props: {
   );
 }
 
-function shown(data: Uint8Array, view: View): string {
+/** `cut`: the beginning of what may be JSON. */
+function shown(data: Uint8Array, view: View, cut: boolean): string {
   if (view === "hex") return hexDump(data);
   const text = textOf(data) ?? looseText(data);
-  if (view === "text") return text;
-  return prettyJson(text) ?? `(This is not JSON.)\n\n${text}`;
+  if (view === "text") return visible(text);
+  const isBegun = cut && /^\s*[[{]/.test(text);
+  return visible(prettyJson(text, { cut: isBegun }) ?? `(This is not JSON.)\n\n${text}`);
 }

@@ -68,6 +68,7 @@ export default defineBinding({
     atLeastOnce:
       "the queue is durable; a topic without `subscriptionName` keeps nothing for who is away",
     key: "the group id; the address, with `linkCredit: 1`",
+    shared: true,
     duplicates: {
       app: "what the app has: `maxInFlight` (64), or `linkCredit`",
       runtime: "what the server delivered: the same",

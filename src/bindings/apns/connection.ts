@@ -73,8 +73,23 @@ export class ApnsConnection implements AsyncDisposable {
     body: Uint8Array,
     signal: AbortSignal,
   ): Promise<Answer> {
+    return this.#request("POST", path, headers, body, signal);
+  }
+
+  /** Resolves once the service has answered anything to a request without credentials. Rejects with a `BindingError`. */
+  async reach(signal: AbortSignal): Promise<void> {
+    await this.#request("GET", "/", {}, new Uint8Array(), signal);
+  }
+
+  async #request(
+    method: string,
+    path: string,
+    headers: Readonly<Record<string, string>>,
+    body: Uint8Array,
+    signal: AbortSignal,
+  ): Promise<Answer> {
     const { scheme, authority } = this.#connection;
-    const pseudo = { ":method": "POST", ":scheme": scheme, ":authority": authority, ":path": path };
+    const pseudo = { ":method": method, ":scheme": scheme, ":authority": authority, ":path": path };
     const fields = Object.entries({ ...pseudo, ...headers }).flat();
     const limits = { maxBytes: largestAnswer, memory: this.#memory.forAnswers };
     const options = { signal, waitForConnection: true };
@@ -86,7 +101,9 @@ export class ApnsConnection implements AsyncDisposable {
     const isLate = signal.reason instanceof Error && signal.reason.name === "TimeoutError";
     const code = signal.aborted && isLate ? Code.deadlineExceeded : answer.code;
     const effect = answer.kind === "unsent" ? "unsent" : "ambiguous";
-    const text = `Post "${scheme}://${authority}/3/device/": ${answer.reason}`;
+    const verb = method === "POST" ? "Post" : "Get";
+    const shown = method === "POST" ? "/3/device/" : path;
+    const text = `${verb} "${scheme}://${authority}${shown}": ${answer.reason}`;
     throw new BindingError(reasons.get(code) ?? "unavailable", text, { effect });
   }
 

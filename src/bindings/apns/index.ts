@@ -34,6 +34,13 @@ H1136cspYG6+0iY7X1fCE9+E9LKhRANCAAR/zc4ncPbEXUGDy+5v20t7WAczNXvp
     };
   },
 
+  async examine({ connection }, { signal, ask, unknown, omit }) {
+    omit("exists");
+    await ask("reachable", "", () => connection.reach(signal));
+    unknown("authenticated", "", "Apple checks the key only when a notification is sent");
+    unknown("may write", "", "only sending a notification tells");
+  },
+
   operations: {
     create: {
       description:

@@ -1,6 +1,7 @@
 import { defineBinding } from "../../binding.ts";
 import type { Call } from "../../binding.ts";
 import { problemsOf } from "../../check-settings.ts";
+import { examineByRequest } from "../../examine-by-request.ts";
 import { ServiceClient } from "../../http-client/service-client.ts";
 import { goUnquote } from "../../text/go-unquote.ts";
 import { queuesFields } from "./fields.ts";
@@ -26,7 +27,7 @@ MC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC
 
   check: (metadata) => problemsOf([() => readSettings(metadata)]),
 
-  async open({ metadata, memory, hide, signal }) {
+  async open({ metadata, memory, hide, signal, examines }) {
     const { workerName: name, queueName: queue } = metadata;
     const settings = readSettings(metadata);
     const client = await ServiceClient.open({
@@ -34,7 +35,7 @@ MC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC
     });
     const worker = new Worker({ client, name, queue, ...settings });
     try {
-      await worker.check(signal);
+      if (!examines) await worker.check(signal);
       return { worker, [Symbol.asyncDispose]: () => client[Symbol.asyncDispose]() };
     } catch (error) {
       await client[Symbol.asyncDispose]();
@@ -45,6 +46,17 @@ MC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC
   operations: {
     create: { description: "Sends the data as a message.", request: {}, invoke: publish },
     publish: { description: "The same as `create`.", request: {}, invoke: publish },
+  },
+
+  async examine({ worker }, questions) {
+    const { metadata, signal, unknown } = questions;
+    const queue = `queue ${metadata.queueName}`;
+    const told = [
+      ["authenticated", ""],
+      ["exists", queue],
+    ] as const;
+    await examineByRequest(questions, () => worker.check(signal), told);
+    unknown("may write", queue, "only sending a message tells");
   },
 
   ping: ({ worker }, signal) => worker.check(signal),

@@ -40,7 +40,7 @@ export class Worker {
       throw wrong(`the worker is running an outdated version '${Number(version) || 0}'`);
     const { queue } = this.#options;
     if (!Array.isArray(queues) || !queues.includes(queue))
-      throw wrong(`the worker is not bound to the queue '${queue}'`);
+      throw new BindingError("not_found", `the worker is not bound to the queue '${queue}'`);
   }
 
   async publish(data: Uint8Array, signal: AbortSignal): Promise<void> {

@@ -1,6 +1,7 @@
 import { abortable, abortFailure } from "../../abortable.ts";
 import { defineBinding } from "../../binding.ts";
 import { problemsOf } from "../../check-settings.ts";
+import { examineByRequest } from "../../examine-by-request.ts";
 import { prefixed } from "../../http-client/prefixed.ts";
 import { ServiceClient } from "../../http-client/service-client.ts";
 import { clientCredentials } from "../../oauth/client-credentials.ts";
@@ -38,6 +39,29 @@ export default defineBinding({
       }),
     );
     return { client, graphql, token, [Symbol.asyncDispose]: () => client[Symbol.asyncDispose]() };
+  },
+
+  async examine({ client, graphql, token }, questions) {
+    const { metadata, signal, unknown } = questions;
+    // The schema's own field: nothing of the project is read.
+    const body = Buffer.from(JSON.stringify({ query: "query { __typename }" }));
+    const request = async (): Promise<void> => {
+      const secret = await abortable(token(), signal);
+      const headers = {
+        authorization: `Bearer ${secret}`,
+        "content-type": "application/json; charset=utf-8",
+        accept: "application/json; charset=utf-8",
+      };
+      const wanted = { method: "POST", address: graphql, headers, body, secret };
+      dataOf(await client.ask({ ...wanted, maxBody: metadata.maxResponseBodySize }, signal));
+    };
+    const project = `project ${metadata.projectKey}`;
+    const told = [
+      ["authenticated", ""],
+      ["exists", project],
+    ] as const;
+    await examineByRequest(questions, request, told);
+    unknown("may write", project, "each query and mutation needs a scope of its own");
   },
 
   operations: {

@@ -57,6 +57,7 @@ export default defineBinding({
     returned: "is dropped and counted when the next tick is due",
     atLeastOnce: "the process runs; ticks that are due while it is down are skipped",
     key: "the component",
+    shared: false,
     duplicates: {
       app: "1",
       runtime: "1",

@@ -45,6 +45,12 @@ export default defineBinding({
     },
   },
 
+  async examine(_providers, { unknown, omit }) {
+    omit("authenticated");
+    unknown("exists", "", "a provider names its methods only when one is called");
+    unknown("may write", "", "only calling a method tells");
+  },
+
   async ping(providers, signal) {
     await providers.ping(signal);
   },

@@ -32,6 +32,7 @@ export default defineBinding({
   guarantee: {
     returned: "stays in the folder",
     atLeastOnce: "the file stays in the folder",
+    shared: false,
     duplicates: {
       app: "what the app has (64)",
       runtime: "what the app has, and handled files that were not moved (64)",

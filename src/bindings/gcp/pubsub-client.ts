@@ -15,6 +15,8 @@ export type CallOptions = {
   readonly signal?: AbortSignal | undefined;
   /** Milliseconds. */
   readonly timeout?: number;
+  /** The package of the method. Default: `google.pubsub.v1`. */
+  readonly package?: string;
 };
 
 export type PubsubOptions = {
@@ -67,11 +69,11 @@ export class PubsubClient implements AsyncDisposable {
     });
   }
 
-  /** Calls a method of `google.pubsub.v1`. Rejects with a `BindingError` whose cause is the `CallFailure`. */
+  /** Calls a method. Rejects with a `BindingError` whose cause is the `CallFailure`. */
   async call(method: string, message: Uint8Array, options: CallOptions): Promise<Uint8Array> {
-    const { what, route, signal, timeout } = options;
+    const { what, route, signal, timeout, package: of = "google.pubsub.v1" } = options;
     const headers = await this.#headers(route, signal);
-    const result = await this.#client.unary(`/google.pubsub.v1.${method}`, message, {
+    const result = await this.#client.unary(`/${of}.${method}`, message, {
       ...{ headers, signal, timeout, waitForConnection: true },
     });
     if (result.kind === "ok") return result.message;

@@ -1,7 +1,8 @@
 import { defineBinding } from "../../binding.ts";
 import type { Answer, Call } from "../../binding.ts";
 import { BindingError } from "../../errors.ts";
-import type { Address } from "../../http-client/address.ts";
+import { examineByRequest } from "../../examine-by-request.ts";
+import { describeAddress, type Address } from "../../http-client/address.ts";
 import { HttpClient } from "../../http-client/client.ts";
 import { setHeader, userAgent } from "../../http-client/headers.ts";
 import type { RequestHeaders } from "../../http-client/headers.ts";
@@ -32,6 +33,32 @@ export default defineBinding({
     });
     requestHeaders(client.home, headers);
     return client;
+  },
+
+  async examine(client, questions) {
+    const { metadata, signal, unknown, omit } = questions;
+    const { authorization } = client.home;
+    const isAnonymous = metadata.headers.size === 0 && authorization === undefined;
+    if (isAnonymous) omit("authenticated");
+    const request = async (): Promise<void> => {
+      // Every server has this field, and runs nothing for it.
+      const text = "query { __typename }";
+      const none = { headers: new Map(), variables: new Map() };
+      try {
+        await run(client, "query", text, { metadata, signal, request: none });
+      } catch (error) {
+        if (!(error instanceof BindingError) || error.reason !== "invalid_argument") throw error;
+        // It may run no queries but those that it was told before.
+        throw new BindingError("unimplemented", error.message);
+      }
+    };
+    const exists = ["exists", describeAddress(client.home)] as const;
+    await examineByRequest(
+      questions,
+      request,
+      isAnonymous ? [exists] : [["authenticated", ""], exists],
+    );
+    unknown("may write", "", "each query and mutation has rights of its own");
   },
 
   operations: {

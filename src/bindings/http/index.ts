@@ -66,6 +66,7 @@ export default defineBinding({
     returned: "is delivered again after the next poll",
     atLeastOnce: "the server lists the item until it was read",
     key: "the value at keyPath",
+    shared: false,
     duplicates: {
       app: "what the app has: `maxInFlight` (64)",
       runtime: "what the app has, and handled items whose checkpoint was not stored (64)",

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { defineBinding } from "../../binding.ts";
 import { BindingError } from "../../errors.ts";
+import { examineBucket } from "../../http-client/examine-bucket.ts";
 import { ObjectService } from "../../http-client/object-service.ts";
 import { jsonMembers } from "../../http-client/service-client.ts";
 import { LocalRoot } from "../../local-files/local-root.ts";
@@ -56,9 +57,9 @@ export default defineBinding({
     ...caCertField,
   },
 
-  async open({ metadata, memory, hide }) {
+  async open({ metadata, memory, hide, examines }) {
     const { endpoint, accessKey, secretKey, bucket, localRoot } = metadata;
-    const files = await LocalRoot.open(localRoot, memory);
+    const files = await LocalRoot.open(localRoot, memory, !examines);
     const service = await ObjectService.open({
       ...{ vendor, bucket, memory, hide, caCert: metadata.caCert },
       endpoint: /^https?:\/\//i.test(endpoint) ? endpoint : `https://${endpoint}`,
@@ -67,6 +68,8 @@ export default defineBinding({
     });
     return { service, files, [Symbol.asyncDispose]: () => service[Symbol.asyncDispose]() };
   },
+
+  examine: ({ service }, questions) => examineBucket(service, questions.metadata.bucket, questions),
 
   operations: {
     create: {

@@ -51,6 +51,7 @@ export default defineBinding({
   guarantee: {
     returned: "stays in the mailbox as it is",
     atLeastOnce: "the message stays in the mailbox, and nobody else marks it",
+    shared: false,
     duplicates: {
       app: "what the app has: `maxInFlight` (64)",
       runtime: "what the app has, and handled messages that were not marked yet (64)",
@@ -66,14 +67,20 @@ export default defineBinding({
   ping: ({ connection }: { readonly connection: ImapConnection }, signal) =>
     connection.ping(signal),
 
-  async examine(
-    { connection }: { readonly connection: ImapConnection },
-    { metadata, ask },
-  ): Promise<void> {
-    // The connection is logged in, and has the mailbox open.
+  async examine({ connection, search }: Mailbox, { metadata, ask }): Promise<void> {
+    const { countMessages } = await import("./count-messages.ts");
+    // The connection is logged in.
     await ask("authenticated", "", () => {});
-    await ask("exists", `mailbox ${metadata.mailbox}`, () => `${connection.backlog} messages wait`);
+    await ask("exists", `mailbox ${metadata.mailbox}`, async () => {
+      const count = await countMessages(connection.client, metadata.mailbox, search);
+      return `${count} messages wait`;
+    });
   },
 
   backlog: async ({ connection }) => connection.backlog,
+
+  async totalBacklog({ connection, search }: Mailbox, { metadata }): Promise<number> {
+    const { countMessages } = await import("./count-messages.ts");
+    return countMessages(connection.client, metadata.mailbox, search);
+  },
 });

@@ -1,5 +1,6 @@
 import { defineBinding } from "../../binding.ts";
 import { BindingError } from "../../errors.ts";
+import { examineByRequest } from "../../examine-by-request.ts";
 import { joinPath, parseAddress } from "../../http-client/address.ts";
 import type { Address } from "../../http-client/address.ts";
 import { HttpClient } from "../../http-client/client.ts";
@@ -8,6 +9,7 @@ import { setHeader, userAgent } from "../../http-client/headers.ts";
 import type { RequestHeaders } from "../../http-client/headers.ts";
 import { prefixed } from "../../http-client/prefixed.ts";
 import { sentSecrets } from "../../http-client/sent-secrets.ts";
+import { jsonMembers } from "../../http-client/service-client.ts";
 import { failureOfStatus, isSuccess, retryAfterOf } from "../../http-client/status.ts";
 import { influxFields, queryFields } from "./fields.ts";
 import { lineOf } from "./line.ts";
@@ -39,13 +41,38 @@ export default defineBinding({
     });
     const query = new URLSearchParams({ org }).toString();
     const write = new URLSearchParams({ bucket, org, precision: "ns" }).toString();
+    const found = new URLSearchParams({ name: bucket, org }).toString();
     requestHeaders(token, "text/plain; charset=utf-8", "application/json");
     return {
       http,
       query: parseAddress(joinPath(url, `api/v2/query?${query}`)),
       write: parseAddress(joinPath(url, `api/v2/write?${write}`)),
+      found: parseAddress(joinPath(url, `api/v2/buckets?${found}`)),
       [Symbol.asyncDispose]: () => http[Symbol.asyncDispose](),
     };
+  },
+
+  async examine({ http, found }, questions) {
+    const { metadata, signal, ask, unknown } = questions;
+    const { token, bucket } = metadata;
+    let isListed = false;
+    const request = async (): Promise<void> => {
+      const headers = requestHeaders(token, undefined, "application/json");
+      const limits = { body: undefined, maxBody: largestWriteAnswer };
+      const answered = await http.send(
+        { method: "GET", address: found, headers, ...limits },
+        signal,
+      );
+      if (!isSuccess(answered.status)) throw failure("influx error: Cannot list", answered, token);
+      const { buckets } = jsonMembers(answered.body);
+      isListed = Array.isArray(buckets) && buckets.length > 0;
+    };
+    const reason = await examineByRequest(questions, request, [["authenticated", ""]]);
+    if (reason === "unauthenticated") return;
+    const subject = `bucket ${bucket}`;
+    if (isListed) await ask("exists", subject, () => {});
+    else unknown("exists", subject, "the token sees none: it may not read it, or it is not there");
+    unknown("may write", subject, "only writing a point tells");
   },
 
   operations: {
@@ -96,9 +123,13 @@ function post(address: Address, headers: RequestHeaders, text: string, maxBody: 
 }
 
 /** Throws a `BindingError` for a token that no header can carry. */
-function requestHeaders(token: string, contentType: string, accept: string): RequestHeaders {
+function requestHeaders(
+  token: string,
+  contentType: string | undefined,
+  accept: string,
+): RequestHeaders {
   const headers: RequestHeaders = new Map([["user-agent", userAgent]]);
-  setHeader(headers, "content-type", contentType);
+  if (contentType !== undefined) setHeader(headers, "content-type", contentType);
   setHeader(headers, "accept", accept);
   setHeader(headers, "authorization", `Token ${token}`);
   return headers;

@@ -14,6 +14,7 @@ import type { Driver } from "./client.ts";
 import { loadKafkaDriver } from "./driver.ts";
 import { errorOf } from "./failures.ts";
 import { kafkaFields } from "./fields.ts";
+import { GroupObserver } from "./group-observer.ts";
 import { GroupReader } from "./group-reader.ts";
 import { TopicProducer } from "./producer.ts";
 import { boundUnpacking } from "./unpacking.ts";
@@ -26,6 +27,7 @@ type KafkaConnection = AsyncDisposable & {
   readonly encode: AvroEncoder;
   readonly exclude: RegExp | undefined;
   reader: GroupReader | undefined;
+  observer: GroupObserver | undefined;
 };
 
 const requestFields = {
@@ -111,8 +113,10 @@ export default defineBinding({
       encode: avroEncoder(metadata),
       exclude,
       reader: undefined,
+      observer: undefined,
       async [Symbol.asyncDispose]() {
         producer?.close();
+        await this.observer?.close();
         await client.close();
       },
     } satisfies KafkaConnection as KafkaConnection;
@@ -160,6 +164,7 @@ export default defineBinding({
     returned: "stays in its partition: the committed offset does not pass it",
     atLeastOnce: "the topic retains its events",
     key: "the record's key, else its partition",
+    shared: true,
     duplicates: {
       app: "what the app has: `maxInFlight` (64)",
       runtime:
@@ -242,6 +247,23 @@ export default defineBinding({
   async backlog(connection) {
     if (connection.reader === undefined) return 0;
     return connection.reader.backlog();
+  },
+
+  async totalBacklog(connection, { metadata, signal }) {
+    const { topics, consumerGroup: group } = metadata;
+    if (!topics?.length || !group)
+      throw new BindingError(
+        "failed_precondition",
+        "kafka error: no topics are given, so nothing is read; give topics and consumerGroup",
+        { effect: "unsent" },
+      );
+    const { driver, access, client } = connection;
+    connection.observer ??= new GroupObserver(driver, metadata, access, group);
+    try {
+      return await connection.observer.backlog(client, topics, signal);
+    } catch (error) {
+      throw errorOf(`kafka error: the backlog of group ${group} is not known`, error, "unsent");
+    }
   },
 });
 

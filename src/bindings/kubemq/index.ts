@@ -1,6 +1,7 @@
 import { defineBinding } from "../../binding.ts";
 import { problemsOf } from "../../check-settings.ts";
 import { BindingError } from "../../errors.ts";
+import { examineByRequest } from "../../examine-by-request.ts";
 import { GrpcService } from "../../grpc-service/service.ts";
 import { bool, integer, string, type Values } from "../../metadata/fields.ts";
 import { kubemqMethods } from "./messages.ts";
@@ -132,6 +133,7 @@ export default defineBinding({
   guarantee: {
     returned: "is delivered again",
     atLeastOnce: "the queue is persistent, and `autoAcknowledged` is not set",
+    shared: true,
     duplicates: {
       app: "what the app has: `maxInFlight` (64)",
       runtime: "what the server delivered: `maxInFlight` (64), and what waits for a retry",
@@ -147,6 +149,26 @@ export default defineBinding({
       maxItems: pollMaxItems,
       wait: Math.min(pollTimeoutSeconds * 1000, longestWait),
     });
+  },
+
+  async examine({ service, clientId }, questions) {
+    const { metadata, directions, signal, ask, unknown } = questions;
+    const { channel: queueName } = metadata;
+    let waiting: bigint | undefined;
+    const request = async (): Promise<void> => {
+      const wanted = { requestID: clientId, queueName };
+      const call = { what: "QueuesInfo", signal };
+      const { info } = await service.call(kubemqMethods.queuesInfo, wanted, call);
+      waiting = info?.queues.find(({ name }) => name === queueName)?.waiting;
+    };
+    const reason = await examineByRequest(questions, request, [["authenticated", ""]]);
+    if (reason === undefined)
+      await ask("exists", `queue ${queueName}`, () =>
+        waiting === undefined ? "it is made when it is first used" : `${waiting} messages wait`,
+      );
+    if (reason === "unauthenticated") return;
+    if (directions.input) unknown("may read", `queue ${queueName}`, "only reading tells");
+    if (directions.output) unknown("may write", `queue ${queueName}`, "only sending tells");
   },
 
   async ping({ service }, signal) {

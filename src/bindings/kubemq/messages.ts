@@ -69,12 +69,20 @@ const downstreamResponse = message({
 
 export type DownstreamResponse = ValuesOf<typeof downstreamResponse>;
 
+const queueInfo = message({ name: one(1, text), waiting: one(8, int64) });
+const queuesInfo = message({ queues: many(5, nested(queueInfo)) });
+
 /** The methods of `kubemq.kubemq` that are called. */
 export const kubemqMethods = {
   sendQueueMessage: {
     name: "SendQueueMessage",
     request: queueMessage,
     response: message({ isError: one(5, bool), error: one(6, text) }),
+  },
+  queuesInfo: {
+    name: "QueuesInfo",
+    request: message({ requestID: one(1, text), queueName: one(2, text) }),
+    response: message({ info: one(2, nested(queuesInfo)) }),
   },
   queuesDownstream: {
     name: "QueuesDownstream",

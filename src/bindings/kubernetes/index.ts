@@ -1,6 +1,7 @@
 import { defineBinding } from "../../binding.ts";
 import { problemsOf } from "../../check-settings.ts";
 import { BindingError } from "../../errors.ts";
+import { examineByRequest } from "../../examine-by-request.ts";
 import { KubernetesLogin } from "../../identity/kubernetes/access.ts";
 import { KubernetesClient, type Collection } from "../../kubernetes-client/client.ts";
 import { duration, string } from "../../metadata/fields.ts";
@@ -57,6 +58,7 @@ export default defineBinding({
     atLeastOnce:
       "a change that is undone while nothing reads is not seen, and an event that is gone is not delivered again",
     key: "the event's identity",
+    shared: false,
     duplicates: {
       app: "what the app has: `maxInFlight` (64)",
       runtime: "every event that is there comes again, as `add`: thousands (100000)",
@@ -67,6 +69,22 @@ export default defineBinding({
 
   read({ client, events }, reading) {
     return new EventWatcher(client, events, reading.metadata.resyncPeriod, reading);
+  },
+
+  async examine({ client, events }, questions) {
+    const { metadata, signal, ask } = questions;
+    const { namespace } = metadata;
+    const of = `namespace ${namespace}`;
+    const path = `/api/v1/namespaces/${encodeURIComponent(namespace)}`;
+    const told = [
+      ["authenticated", ""],
+      ["exists", of],
+    ] as const;
+    const reason = await examineByRequest(questions, () => client.find(path, of, signal), told);
+    if (reason === "unauthenticated") return;
+    await ask("may read", events.name, async () => {
+      await client.page(events, { limit: 1, from: "", signal });
+    });
   },
 
   async ping({ client }, signal) {

@@ -50,6 +50,31 @@ export function consumerInfo(link: Link): Promise<ConsumerInfo> {
   return link.api<ConsumerInfo>(`CONSUMER.INFO.${stream}.${consumer}`, undefined, what);
 }
 
+/**
+ * How many messages the consumer has not settled, delivered or not. Before the first reader has made it: all of the
+ * stream where that one reads all, else 1 if there are any.
+ */
+export async function unsettledMessages(link: Link): Promise<number> {
+  try {
+    const { num_pending, num_ack_pending } = await consumerInfo(link);
+    return num_pending + num_ack_pending;
+  } catch (error) {
+    if (!(error instanceof BindingError) || error.systemCode !== noConsumer) throw error;
+  }
+  const { stream, filterSubjects = [], startFrom, startSequence, startTime } = link.metadata;
+  const { state } = await link.api<{ state: { messages: number } }>(
+    `STREAM.INFO.${stream}`,
+    undefined,
+    `stream ${stream}`,
+  );
+  const readsAll =
+    startFrom === "oldest" &&
+    !startTime &&
+    startSequence === undefined &&
+    filterSubjects.length === 0;
+  return readsAll ? state.messages : Math.min(state.messages, 1);
+}
+
 /** When the stream was made, by which it is known again; `undefined`: this user may not ask. */
 export async function streamCreated(link: Link): Promise<string | undefined> {
   const { stream } = link.metadata;

@@ -2,7 +2,7 @@ import { defineBinding } from "../../binding.ts";
 import { BindingError } from "../../errors.ts";
 import { problemsOf } from "../../check-settings.ts";
 import { serversOf } from "../../nats-client/authentication.ts";
-import { checkReading, consumerInfo } from "./consumer.ts";
+import { checkReading, consumerInfo, unsettledMessages } from "./consumer.ts";
 import type { Driver } from "../../nats-client/driver.ts";
 import {
   createFields,
@@ -85,6 +85,7 @@ export default defineBinding({
     returned: "is delivered again after the pause; later ones of its subject go on meanwhile",
     atLeastOnce: "the stream keeps the messages, and the consumer has no `max_deliver`",
     key: "the subject, while one process reads the consumer",
+    shared: true,
     duplicates: {
       app: "what the app has: `maxInFlight` (64)",
       runtime: "what the server delivered: `maxInFlight` (64), and what waits for a retry",
@@ -124,6 +125,8 @@ export default defineBinding({
     const { num_pending } = await consumerInfo(link);
     return num_pending;
   },
+
+  totalBacklog: (link) => unsettledMessages(link),
 });
 
 function checkMetadata(metadata: NatsMetadata, isRead: boolean): void {

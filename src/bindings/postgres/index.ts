@@ -143,6 +143,7 @@ export default defineBinding({
     atLeastOnce:
       "the server keeps the replication slot; with `mode: listen` the input is lossy: the server keeps no notification for a reader that is away",
     key: "the row's key, else the table; none with `mode: listen`",
+    shared: false,
     duplicates: {
       app: "what the app has: `maxInFlight` (64)",
       runtime:

@@ -1,5 +1,6 @@
 import { defineBinding } from "../../binding.ts";
 import { problemsOf } from "../../check-settings.ts";
+import { examineByRequest } from "../../examine-by-request.ts";
 import { serviceAddress } from "../../http-client/address.ts";
 import { prefixed } from "../../http-client/prefixed.ts";
 import { ServiceClient } from "../../http-client/service-client.ts";
@@ -27,6 +28,22 @@ export default defineBinding({
     const address = serviceAddress("apiUrl", apiUrl, path);
     const client = await ServiceClient.open({ url: apiUrl, memory, hide, caCert });
     return { client, address, [Symbol.asyncDispose]: () => client[Symbol.asyncDispose]() };
+  },
+
+  async examine({ client }, questions) {
+    const { metadata, signal, unknown, omit } = questions;
+    const { serverToken, apiUrl } = metadata;
+    omit("exists");
+    const request = async (): Promise<void> => {
+      const address = serviceAddress("apiUrl", apiUrl, "server");
+      const headers = { "x-postmark-server-token": serverToken, accept: "application/json" };
+      const limits = { maxBody: largestAnswer, secret: serverToken };
+      const answered = await client.ask({ method: "GET", address, headers, ...limits }, signal);
+      const refusal = refusalIn(answered, "error from Postmark, asking for the server failed: ");
+      if (refusal !== undefined) throw refusal;
+    };
+    await examineByRequest(questions, request, [["authenticated", ""]]);
+    unknown("may write", "", "only sending a mail tells: the sender must be confirmed");
   },
 
   operations: {

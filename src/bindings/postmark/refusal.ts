@@ -26,7 +26,10 @@ const meanings: Readonly<Record<number, Meaning>> = {
 };
 
 /** What Postmark answered in place of an acceptance; `undefined`: it has accepted the mail. */
-export function refusalIn(answered: Answered): BindingError | undefined {
+export function refusalIn(
+  answered: Answered,
+  prefix: string = textPrefix,
+): BindingError | undefined {
   const { status, body } = answered;
   const { ErrorCode, Message } = jsonMembers(body);
   const code = typeof ErrorCode === "number" ? ErrorCode : 0;
@@ -34,7 +37,7 @@ export function refusalIn(answered: Answered): BindingError | undefined {
   if (accepted && code === 0) return undefined;
   const words = typeof Message === "string" ? Message : `HTTP status ${status}`;
   // Dapr tells the code only where the status does not show the failure.
-  const text = `${textPrefix}${accepted ? `${code} ` : ""}${words}`;
+  const text = `${prefix}${accepted ? `${code} ` : ""}${words}`;
   if (code === 0) return serviceFailure(text, answered);
   const refused: Meaning = accepted ? { reason: "invalid_argument", effect: "rejected" } : {};
   const meaning = { ...refused, ...meanings[code], systemCode: String(code) };

@@ -71,6 +71,7 @@ export default defineBinding({
     returned: "is requeued, after the pause and before the server's own time-out",
     atLeastOnce: "the queue is durable",
     key: "the queue, with `prefetchCount: 1`",
+    shared: true,
     duplicates: {
       app: "what the app has: `maxInFlight` (64), or `prefetchCount`",
       runtime: "what the server delivered: the same",
@@ -100,6 +101,16 @@ export default defineBinding({
   },
 
   async backlog(connection) {
+    return connection.inspect();
+  },
+
+  async totalBacklog(connection, { metadata }) {
+    if (metadata.exclusive)
+      throw new BindingError(
+        "failed_precondition",
+        `queue ${metadata.queueName} is exclusive: it ends with its reader, and nothing waits in it`,
+        { effect: "unsent" },
+      );
     return connection.inspect();
   },
 });

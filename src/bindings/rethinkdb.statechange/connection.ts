@@ -80,6 +80,8 @@ async function tlsOf(metadata: RethinkdbMetadata): Promise<object | undefined> {
   };
 }
 
+const isAbsent = /^(Table|Database) .* does not exist/i;
+
 /** A failure of the driver's, as ours. */
 export function failureOf(what: string, error: unknown): BindingError {
   if (error instanceof BindingError) return error;
@@ -87,6 +89,7 @@ export function failureOf(what: string, error: unknown): BindingError {
   const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
   const message = messageOf(cause).split("\n", 1).join();
   if (wrongLogin.test(message)) return new BindingError("unauthenticated", `${what}: ${message}`);
+  if (isAbsent.test(message)) return new BindingError("not_found", `${what}: ${message}`);
   if (isDenied.test(message)) return new BindingError("permission_denied", `${what}: ${message}`);
   return new BindingError("unavailable", `${what}: ${message}`, { effect: "unsent" });
 }

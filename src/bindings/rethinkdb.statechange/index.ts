@@ -1,5 +1,6 @@
 import { defineBinding } from "../../binding.ts";
 import { problemsOf } from "../../check-settings.ts";
+import { examineByRequest } from "../../examine-by-request.ts";
 import { checkSettings, connect, failureOf, type Driver } from "./connection.ts";
 import { FeedReader } from "./feed-reader.ts";
 import { rethinkdbFields } from "./fields.ts";
@@ -38,8 +39,27 @@ export default defineBinding({
     atLeastOnce:
       "changes are lost while nothing reads, when the connection breaks, and with the process that has them",
     key: "the row's primary key",
+    shared: false,
     duplicates: { app: "what the app has (64)", runtime: "none", server: "none" },
     lossy: true,
+  },
+
+  async examine({ connection, loaded: { r } }, questions) {
+    const { database, table } = questions.metadata;
+    const subject = `table ${database}.${table}`;
+    const request = async (): Promise<void> => {
+      try {
+        await r.db(database).table(table).limit(1).count().run(connection);
+      } catch (error) {
+        throw failureOf(`reading ${database}.${table}`, error);
+      }
+    };
+    const told = [
+      ["authenticated", ""],
+      ["exists", subject],
+      ["may read", subject],
+    ] as const;
+    await examineByRequest(questions, request, told);
   },
 
   read({ loaded }, reading) {

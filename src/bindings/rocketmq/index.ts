@@ -1,13 +1,15 @@
 import { defineBinding } from "../../binding.ts";
 import { problemsOf } from "../../check-settings.ts";
 import { BindingError } from "../../errors.ts";
+import { examineByRequest } from "../../examine-by-request.ts";
 import { authoritiesOf } from "../../tls/pem.ts";
 import { addressOf, RocketmqClient } from "./client.ts";
 import { createFields, rocketmqFields } from "./fields.ts";
 import { GroupReader } from "./reader.ts";
+import type { Queue } from "./requests.ts";
 import { Routes } from "./routes.ts";
 import { create } from "./send.ts";
-import { checkSettings } from "./settings.ts";
+import { checkSettings, resourceOf, topicsOf } from "./settings.ts";
 
 /** Reads topics of Apache RocketMQ, and sends to them, by the proxy of RocketMQ 5. */
 export default defineBinding({
@@ -64,6 +66,7 @@ export default defineBinding({
     atLeastOnce:
       "the broker keeps the messages: 72 hours unless it is set otherwise, and while they were delivered less often than the group's `retryMaxTimes` says (16)",
     key: "the message group of a topic of the type FIFO, where the consumer group is orderly",
+    shared: true,
     duplicates: {
       app: "what the app has: `maxInFlight` (64)",
       runtime:
@@ -87,7 +90,53 @@ export default defineBinding({
     }
   },
 
+  async examine(routes, questions) {
+    const { metadata, directions, signal, ask, unknown, omit } = questions;
+    const topics = topicsOf(metadata);
+    if (topics.length === 0) {
+      omit("exists");
+      return unknown("may write", "", "each call names its topic");
+    }
+    for (const { name } of topics) {
+      const subject = `topic ${name}`;
+      let queues: readonly Queue[] = [];
+      const request = async (): Promise<void> => {
+        queues = await routes.of(resourceOf(metadata, name), signal);
+      };
+      const told = [
+        ["authenticated", ""],
+        ["exists", subject],
+      ] as const;
+      const reason = await examineByRequest(questions, request, told);
+      if (reason !== undefined) continue;
+      if (directions.input)
+        await ask("may read", subject, () =>
+          allowed(
+            queues.some(({ isReadable }) => isReadable),
+            "reading",
+          ),
+        );
+      if (directions.output)
+        await ask("may write", subject, () =>
+          allowed(
+            queues.some(({ isWritable }) => isWritable),
+            "writing",
+          ),
+        );
+    }
+    // That the topic allows it says nothing of the user.
+    const why = "only receiving tells whether the user may read";
+    if (directions.input && metadata.accessKey)
+      unknown("may read", `group ${metadata.consumerGroup ?? ""}`, why);
+  },
+
   async ping(routes, signal) {
     await routes.client.ping(signal);
   },
 });
+
+/** What a topic's queues say of everybody. */
+function allowed(isAllowed: boolean, what: string): string {
+  if (isAllowed) return "the topic allows it; users have rights of their own";
+  throw new BindingError("permission_denied", `the topic has no queue that allows ${what}`);
+}

@@ -1,12 +1,18 @@
 import { defineBinding } from "../../binding.ts";
 import { problemsOf } from "../../check-settings.ts";
 import { BindingError } from "../../errors.ts";
-import { parseAddress, parseOrigins } from "../../http-client/address.ts";
+import { examineByRequest } from "../../examine-by-request.ts";
+import { describeAddress, parseAddress, parseOrigins } from "../../http-client/address.ts";
 import { HttpClient } from "../../http-client/client.ts";
-import { setHeader } from "../../http-client/headers.ts";
+import { setHeader, userAgent, type RequestHeaders } from "../../http-client/headers.ts";
+import { failureOfStatus, isSuccess } from "../../http-client/status.ts";
+import { withTimeLimit } from "../../http-client/within.ts";
 import { tlsMaterial } from "../../tls/pem.ts";
 import { sseFields, type SseMetadata } from "./fields.ts";
 import { startStream } from "./stream-reader.ts";
+
+/** Milliseconds. */
+const headTimeout = 2_000;
 
 /** Reads a stream of server-sent events, and goes on after the last one that was handled. */
 export default defineBinding({
@@ -32,6 +38,48 @@ export default defineBinding({
     });
   },
 
+  async examine(client, questions) {
+    const { metadata, signal, unknown, omit } = questions;
+    const { authorization } = client.home;
+    const isAnonymous = metadata.headers.size === 0 && authorization === undefined;
+    if (isAnonymous) omit("authenticated");
+    let isSilent = false;
+    // HEAD begins no stream, of which an event could be lost; some servers do not know it, or answer it as if it did.
+    const request = async (): Promise<void> => {
+      const headers: RequestHeaders = new Map([["user-agent", userAgent]]);
+      if (authorization !== undefined) setHeader(headers, "authorization", authorization);
+      for (const [name, value] of metadata.headers) setHeader(headers, name, value);
+      setHeader(headers, "accept", "text/event-stream");
+      const wanted = { method: "HEAD", address: client.home, headers, body: undefined, maxBody: 0 };
+      const answered = await withTimeLimit(headTimeout, signal, (limited) =>
+        client.send(wanted, limited),
+      ).catch((error: unknown) => {
+        isSilent = error instanceof BindingError && error.reason === "deadline_exceeded";
+        throw error;
+      });
+      const { status } = answered;
+      const text = `HEAD is answered with ${status}`;
+      if (status === 401 || status === 403 || status >= 500)
+        throw new BindingError(failureOfStatus(status).reason, text);
+      const type = answered.headers["content-type"] ?? "no type";
+      if (isSuccess(status) && /^text\/event-stream\b/i.test(type)) return;
+      const why = isSuccess(status) ? `${text} and ${type}` : text;
+      throw new BindingError("unimplemented", `${why}; only reading the stream tells`);
+    };
+    const shown = describeAddress(client.home);
+    const told = [
+      ["exists", shown],
+      ["may read", shown],
+    ] as const;
+    await examineByRequest(
+      questions,
+      request,
+      isAnonymous ? told : [["authenticated", ""], ...told],
+    );
+    const why = "HEAD is not answered; only reading the stream tells";
+    if (isSilent && !signal.aborted) unknown("reachable", "", why);
+  },
+
   eventMetadata: {
     eventType: "The event's type.",
     url: "The stream's address.",
@@ -43,6 +91,7 @@ export default defineBinding({
     atLeastOnce:
       "the server gives ids and sends what came after `Last-Event-ID`; without ids, what it sends meanwhile is lost",
     key: "the stream, with `inOrder`",
+    shared: false,
     duplicates: {
       app: "what the app has: `maxInFlight` (64)",
       runtime: "what the app has, and handled events whose checkpoint was not stored (64)",

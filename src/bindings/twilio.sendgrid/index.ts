@@ -1,8 +1,10 @@
 import { defineBinding } from "../../binding.ts";
 import { problemsOf } from "../../check-settings.ts";
+import { BindingError } from "../../errors.ts";
+import { examineByRequest } from "../../examine-by-request.ts";
 import { serviceAddress } from "../../http-client/address.ts";
 import { prefixed } from "../../http-client/prefixed.ts";
-import { ServiceClient } from "../../http-client/service-client.ts";
+import { jsonMembers, ServiceClient } from "../../http-client/service-client.ts";
 import { isSuccess } from "../../http-client/status.ts";
 import { mailHtml } from "../../text/mail-html.ts";
 import { mailFields, sendgridFields } from "./fields.ts";
@@ -33,6 +35,30 @@ export default defineBinding({
     templateDataOf(dynamicTemplateData);
     const client = await ServiceClient.open({ url: apiUrl, memory, hide, caCert });
     return { client, address, [Symbol.asyncDispose]: () => client[Symbol.asyncDispose]() };
+  },
+
+  async examine({ client }, questions) {
+    const { metadata, signal, ask, unknown, omit } = questions;
+    const { apiKey, apiUrl } = metadata;
+    omit("exists");
+    let scopes: unknown;
+    const request = async (): Promise<void> => {
+      const address = serviceAddress("apiUrl", apiUrl, "v3/scopes");
+      const headers = { authorization: `Bearer ${apiKey}`, accept: "application/json" };
+      const limits = { maxBody: largestAnswer, secret: apiKey };
+      const answered = await client.ask({ method: "GET", address, headers, ...limits }, signal);
+      if (!isSuccess(answered.status)) throw refusal(answered);
+      ({ scopes } = jsonMembers(answered.body));
+    };
+    const reason = await examineByRequest(questions, request, [["authenticated", ""]]);
+    if (reason === "unauthenticated") return;
+    const known: readonly unknown[] | undefined = Array.isArray(scopes) ? scopes : undefined;
+    if (known === undefined)
+      return unknown("may write", "", "the key may not ask for its own permissions");
+    await ask("may write", "mail.send", () => {
+      if (known.includes("mail.send")) return;
+      throw new BindingError("permission_denied", "the API key has no permission Mail Send");
+    });
   },
 
   operations: {

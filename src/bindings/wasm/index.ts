@@ -50,6 +50,11 @@ export default defineBinding({
     };
   },
 
+  async examine({ name }, { ask, omit }) {
+    omit("reachable", "authenticated", "may write");
+    await ask("exists", `module ${name}`, () => "it can be compiled");
+  },
+
   operations: {
     execute: {
       description:

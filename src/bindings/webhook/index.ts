@@ -45,11 +45,7 @@ export default defineBinding({
 
   async examine({ port, path }, { ask, omit }) {
     omit("authenticated", "exists");
-    await ask(
-      "reachable",
-      "",
-      () => `listening on port ${port} for ${path}; senders must reach it`,
-    );
+    await ask("reachable", "", () => `on port ${port} for ${path}, which senders must reach`);
   },
 
   eventMetadata: {
@@ -64,6 +60,7 @@ export default defineBinding({
   guarantee: {
     returned: "is answered 503 with `Retry-After`, within `responseTimeout`",
     atLeastOnce: "the sender repeats what was not answered with 2xx",
+    shared: true,
     duplicates: {
       app: "what the app has (64)",
       runtime: "none: the sender retries unanswered requests",

@@ -27,6 +27,16 @@ export default defineBinding({
     return connection;
   },
 
+  async examine(_connection, { metadata, directions, ask, unknown, omit }) {
+    omit("exists");
+    await ask("reachable", "", () => "the server has accepted the WebSocket");
+    if (metadata.headers.size === 0) omit("authenticated");
+    else await ask("authenticated", "", () => {});
+    const why = "the protocol tells only when a message is sent";
+    if (directions.input) unknown("may read", "", why);
+    if (directions.output) unknown("may write", "", why);
+  },
+
   operations: {
     send: {
       description: "Sends the data as one message.",
@@ -54,6 +64,7 @@ export default defineBinding({
     atLeastOnce:
       "messages that are sent while the connection is away, and those that are not handled at the end of the process, are lost",
     key: "the connection, with `inOrder`",
+    shared: false,
     duplicates: {
       app: "what the app has: `maxInFlight` (64)",
       runtime: "none",

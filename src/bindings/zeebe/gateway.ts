@@ -1,9 +1,12 @@
 import { BindingError } from "../../errors.ts";
+import type { Questions } from "../../examination.ts";
+import { examineByRequest } from "../../examine-by-request.ts";
 import { endpointOf, GrpcService } from "../../grpc-service/service.ts";
 import type { MemoryShare } from "../../memory/budget.ts";
 import type { Values } from "../../metadata/fields.ts";
 import { pemOrFile } from "../../tls/pem.ts";
 import type { gatewayFields } from "./fields.ts";
+import { gateway } from "./messages.ts";
 import { hasLogin, ZeebeLogin } from "./login.ts";
 
 type Metadata = Values<typeof gatewayFields>;
@@ -49,4 +52,12 @@ export async function openGateway(
     await service[Symbol.asyncDispose]();
     throw error;
   }
+}
+
+/** Whether the gateway knows the log-in, by asking for its topology. */
+export async function examineGateway(service: GrpcService, questions: Questions): Promise<void> {
+  const request = async (): Promise<void> => {
+    await service.call(gateway.topology, {}, { what: "topology", signal: questions.signal });
+  };
+  await examineByRequest(questions, request, [["authenticated", ""]]);
 }

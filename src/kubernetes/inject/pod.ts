@@ -46,7 +46,7 @@ export function injectPod(
   const settings = new Settings(annotations);
   settings.reasons.push(...obstacles(pod.spec));
   const appId = appIdOf(settings, workload);
-  checkPorts(settings);
+  checkPorts(settings, pod.spec);
   if (settings.reasons.length === 0) put(pod, settings, appId, options);
   return { reasons: settings.reasons, warnings: settings.warnings };
 }
@@ -92,7 +92,7 @@ function appIdOf(settings: Settings, workload: string | undefined): string {
   return appId;
 }
 
-function checkPorts(settings: Settings): void {
+function checkPorts(settings: Settings, spec: JsonObject): void {
   const ours = new Map<number, string>([
     [names.publicPort, "Cufflink's port for probes"],
     [names.httpPort, "Cufflink's HTTP port"],
@@ -109,6 +109,15 @@ function checkPorts(settings: Settings): void {
   const appPort = settings.number("app-port");
   if (appPort !== undefined && ours.has(appPort))
     settings.refuse("app-port", `${appPort} is ${ours.get(appPort)}`);
+  for (const container of [...objectsAt(spec, "initContainers"), ...objectsAt(spec, "containers")])
+    for (const { containerPort, protocol = "TCP" } of objectsAt(container, "ports")) {
+      if (typeof containerPort !== "number" || protocol !== "TCP") continue;
+      const use = ours.get(containerPort);
+      if (use !== undefined)
+        settings.warnings.push(
+          `its container ${nameOf(container)} has the port ${containerPort}, which is ${use}: only one of them can listen there`,
+        );
+    }
 }
 
 function put(pod: Pod, settings: Settings, appId: string, options: InjectOptions): void {

@@ -1,5 +1,14 @@
 import { daprPrefix } from "./annotations.ts";
-import { copyOf, isObject, isSame, objectAt, objectsAt, textAt, type JsonObject } from "./json.ts";
+import {
+  copyOf,
+  isObject,
+  isSame,
+  objectAt,
+  objectsAt,
+  textAt,
+  type Json,
+  type JsonObject,
+} from "./json.ts";
 import { injectPod, isEnabled } from "./pod.ts";
 import type { Pod } from "./record.ts";
 import type { InjectOptions } from "./sidecar.ts";
@@ -44,8 +53,9 @@ export function injectWorkload(object: JsonObject, options: InjectOptions): Inje
       if (!isObject(item)) return item;
       // Items of a list such as DeploymentList may leave their kind out.
       const named = textAt(item, "kind") ?? kind.slice(0, -"List".length);
-      const result = injectOne(item, named, options);
-      injections.push(result.injection);
+      const inner = Array.isArray(item["items"]) && named.endsWith("List");
+      const result = inner ? injectWorkload(item, options) : injectOne(item, named, options);
+      injections.push(...("injections" in result ? result.injections : [result.injection]));
       return result.object;
     });
     return { object: { ...object, items: injected }, injections };
@@ -69,7 +79,8 @@ function injectOne(
   });
   const copy = copyOf(object);
   const pod = podOf(copy, kind);
-  if (pod === undefined) return done("ignored");
+  if (pod === undefined)
+    return done("ignored", kind !== "" && asksForSidecar(object) ? [unknownKind(kind)] : []);
   const annotations = objectAt(pod.metadata, "annotations") ?? {};
   const misplaced = kind !== "Pod" && isEnabled(objectAt(metadata, "annotations") ?? {});
   const { reasons, warnings: said } = injectPod(pod, workload, options);
@@ -83,6 +94,24 @@ function injectOne(
   if (!isSame(object, copy))
     return { object: copy, injection: { name, outcome: "patched", reasons, warnings } };
   return done(isEnabled(annotations) ? "unchanged" : "ignored", warnings);
+}
+
+function unknownKind(kind: string): string {
+  return `it has ${daprPrefix}enabled, and ${kind} is no kind into which this command puts the sidecar; the injector puts it into the pods that are made of it`;
+}
+
+/** Whether an object of whatever kind has a part with the annotation: a template of pods, most likely. */
+function asksForSidecar(object: JsonObject): boolean {
+  const parts: Json[] = [object];
+  for (let part = parts.pop(); part !== undefined; part = parts.pop()) {
+    if (
+      isObject(part) &&
+      isEnabled(objectAt(objectAt(part, "metadata") ?? {}, "annotations") ?? {})
+    )
+      return true;
+    if (typeof part === "object" && part !== null) parts.push(...Object.values(part));
+  }
+  return false;
 }
 
 function podOf(object: JsonObject, kind: string): Pod | undefined {

@@ -1,5 +1,14 @@
-import { isAlias, isCollection, isMap, isSeq, parseDocument, visit, type Document } from "yaml";
-import { copyOf, isObject, isSame, type JsonObject } from "./json.ts";
+import {
+  isAlias,
+  isCollection,
+  isMap,
+  isSeq,
+  parseDocument,
+  visit,
+  type Document,
+  type Node,
+} from "yaml";
+import { copyOf, isObject, isSame, type Json, type JsonObject } from "./json.ts";
 import { jsonPatch, pathOf, type PatchOperation } from "./json-patch.ts";
 import type { InjectOptions } from "./sidecar.ts";
 import { injectWorkload, type Injection } from "./workload.ts";
@@ -60,7 +69,7 @@ function injectDocument(text: string, line: number, options: InjectOptions): Tex
   const { object, injections } = injectWorkload(before, options);
   if (isSame(before, object)) return { text, injections };
   const isShared = hasAliases(document);
-  if (isShared) document.contents = document.createNode(object) as typeof document.contents;
+  if (isShared) document.contents = nodeOf(document, object) as typeof document.contents;
   else for (const operation of jsonPatch(before, object)) apply(document, operation);
   const written = document.toString({
     lineWidth: 0,
@@ -73,6 +82,20 @@ function injectDocument(text: string, line: number, options: InjectOptions): Tex
     ...(isShared && { warnings: [...one.warnings, note] }),
   }));
   return { text: written, injections: noted };
+}
+
+/** Texts that Kubernetes' parser takes for something else, and YAML 1.1 does not. */
+const otherForGo = /^([-+]?0o[0-7_]+|=)$/i;
+
+function nodeOf(document: Document, value: Json): Node {
+  const node = document.createNode(value);
+  visit(node, {
+    Scalar(_, scalar) {
+      if (typeof scalar.value === "string" && otherForGo.test(scalar.value))
+        scalar.type = "QUOTE_DOUBLE";
+    },
+  });
+  return node;
 }
 
 /** What an anchor names may be in several places, of which one is to be changed. */
@@ -91,7 +114,7 @@ function apply(document: Document, operation: PatchOperation): void {
   const path = pathOf(operation.path);
   const last = path.at(-1) ?? "";
   const parent = nodeAt(document, path.slice(0, -1));
-  const node = operation.op === "remove" ? undefined : document.createNode(operation.value);
+  const node = operation.op === "remove" ? undefined : nodeOf(document, operation.value);
   if (isSeq(parent)) {
     if (operation.op === "remove") parent.items.splice(Number(last), 1);
     else parent.items.splice(Number(last), operation.op === "add" ? 0 : 1, node);

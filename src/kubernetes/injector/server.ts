@@ -6,7 +6,14 @@ import { messageOf } from "../../errors.ts";
 import { admit, type Admission, type AdmissionOptions } from "./admission.ts";
 import type { ServerCertificate } from "./certificate.ts";
 
+/** Looks at each request before anything of it is done. False: it may not go on, and is answered. */
+type RequestGate = {
+  admitsRequest(request: IncomingMessage, response: ServerResponse): boolean;
+};
+
 export type InjectorServerOptions = AdmissionOptions & {
+  /** Keeps web pages out. Absent: all may ask. */
+  readonly gate?: RequestGate;
   readonly isReady: () => boolean;
   readonly onAdmission: (admission: Admission) => void;
   readonly onProblem: (message: string) => void;
@@ -14,6 +21,10 @@ export type InjectorServerOptions = AdmissionOptions & {
 
 /** An object of Kubernetes has up to 1.5 MiB in its store, and a review has it up to two times, with what JSON adds. */
 const largestReview = 8 * 1024 * 1024;
+/** So many bytes of reviews are held at one time; what comes beyond is to be sent again. */
+const mostHeld = 64 * 1024 * 1024;
+/** How long the rest of a refused review is read and thrown away, so that the sender sees the answer. Milliseconds. */
+const lingering = 2_000;
 /** API servers wait for a webhook for 30 seconds at most. */
 const requestTimeout = 30_000;
 const idleTimeout = 60_000;
@@ -24,6 +35,7 @@ export class InjectorServer {
   readonly #options: InjectorServerOptions;
   #server: Server | undefined;
   #isEnding = false;
+  #held = 0;
 
   constructor(options: InjectorServerOptions) {
     this.#options = options;
@@ -69,6 +81,7 @@ export class InjectorServer {
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     if (this.#isEnding) response.setHeader("connection", "close");
+    if (this.#options.gate?.admitsRequest(request, response) === false) return;
     const path = request.url?.split("?")[0];
     const isGet = request.method === "GET";
     if (isGet && path === "/livez") return end(response, 200, "ok\n");
@@ -81,11 +94,15 @@ export class InjectorServer {
     if (request.method !== "POST") return end(response, 405, "only POST\n");
     if (request.headers["content-type"]?.split(";")[0]?.trim() !== "application/json")
       return end(response, 415, "only application/json\n");
+    const held = { bytes: 0 };
     try {
-      const text = await textOf(request);
-      if (text === undefined) {
+      const text = await this.#textOf(request, held);
+      if (typeof text === "number") {
+        linger(request);
         response.setHeader("connection", "close");
-        return end(response, 413, `a review has up to ${largestReview} bytes\n`);
+        if (text === 413) return end(response, 413, `a review has up to ${largestReview} bytes\n`);
+        this.#options.onProblem("too many reviews come at one time; some were refused");
+        return end(response, 503, "too many reviews come at one time; please send it again\n");
       }
       const admission = admit(JSON.parse(text), this.#options);
       this.#options.onAdmission(admission);
@@ -97,20 +114,38 @@ export class InjectorServer {
       this.#options.onProblem(`a review could not be read: ${why}`);
       response.setHeader("connection", "close");
       end(response, 400, `the review could not be read: ${why}\n`);
+    } finally {
+      this.#held -= held.bytes;
     }
+  }
+
+  /** The text of the request, or why it is not taken: 413 or 503. `held`: what is counted for it. */
+  #textOf(request: IncomingMessage, held: { bytes: number }): Promise<string | 413 | 503> {
+    const parts: Buffer[] = [];
+    // Not an iterator: leaving one early would destroy the connection before the answer is out.
+    return new Promise((resolve, reject) => {
+      const onData = (part: Buffer): void => {
+        held.bytes += part.length;
+        this.#held += part.length;
+        parts.push(part);
+        const problem = held.bytes > largestReview ? 413 : this.#held > mostHeld ? 503 : undefined;
+        if (problem === undefined) return;
+        request.off("data", onData);
+        parts.length = 0;
+        resolve(problem);
+      };
+      request.on("data", onData);
+      request.once("end", () => resolve(Buffer.concat(parts).toString("utf8")));
+      request.once("error", reject);
+      request.once("close", () => reject(new Error("the sender has hung up")));
+    });
   }
 }
 
-/** `undefined`: it is too large. */
-async function textOf(request: AsyncIterable<Buffer>): Promise<string | undefined> {
-  const parts: Buffer[] = [];
-  let size = 0;
-  for await (const part of request) {
-    size += part.length;
-    if (size > largestReview) return undefined;
-    parts.push(part);
-  }
-  return Buffer.concat(parts, size).toString("utf8");
+function linger(request: IncomingMessage): void {
+  request.resume();
+  const timer = setTimeout(() => request.socket.destroy(), lingering);
+  request.once("close", () => clearTimeout(timer));
 }
 
 function end(response: ServerResponse, status: number, text: string): void {

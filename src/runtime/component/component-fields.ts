@@ -39,6 +39,11 @@ export const componentFields = {
     direction: "input",
     min: 1,
   }),
+  singleton: bool({
+    description:
+      "Whether one replica of the app reads at a time, of those that share a store (`--store nats://…`). Default: no; with the flag `--singleton` for sources of which each replica would read all.",
+    direction: "input",
+  }),
   onExhausted: onExhaustedField(),
   deduplicate: deduplicateField(),
   deduplicateWindow: duration({

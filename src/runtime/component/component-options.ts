@@ -6,7 +6,9 @@ import type { App } from "../app.ts";
 import type { ConcurrencyLimit } from "../concurrency.ts";
 import type { DeliveryOptions } from "../delivery/delivery-options.ts";
 import type { MakeFanOut } from "../delivery/fan-out.ts";
+import type { Fleet } from "../ownership.ts";
 import type { Observer } from "../observer.ts";
+import type { WorkerSide } from "../worker-side.ts";
 import type { RuntimeLogger } from "../runtime-logger.ts";
 
 /** What a `Component` is made of. */
@@ -26,6 +28,7 @@ export type ComponentOptions = {
   /** What Resiliency says; absent: there is none. */
   readonly policies?: Policies | undefined;
   readonly fanOut: MakeFanOut;
-  /** Its events are read in another thread. Default: here. */
-  readonly isReadElsewhere?: boolean;
+  /** Who tells where its events are read. Absent: here. */
+  readonly worker?: Pick<WorkerSide, "reads"> | undefined;
+  readonly fleet: Fleet | undefined;
 } & Pick<DeliveryOptions, "store" | "history" | "invokeOutput" | "loops" | "memory" | "tracer">;

@@ -4,7 +4,7 @@ import type { ComponentPolicies } from "../../policy/component-policies.ts";
 import type { App } from "../app.ts";
 import { Calls, type CallCounts } from "./calls.ts";
 import type { Delivery } from "../delivery/delivery.ts";
-import type { Condition } from "./input.ts";
+import type { Standby } from "./input-lease.ts";
 import { newCounts, type EventCounts } from "../delivery/event-counts.ts";
 import type { Readiness } from "./readiness.ts";
 import { isStateStore, stateStoreNotice } from "./state-store.ts";
@@ -82,6 +82,9 @@ export function unknownStatus(
   });
 }
 
+/** What a reader says of its source for the time being. */
+export type Condition = { readonly text: string; readonly stalled: boolean };
+
 /** The state with what changes too often, or is too much beside it, to be noted: the app's absence, a full window, a pause. */
 export function shownState(
   facts: State & {
@@ -94,6 +97,8 @@ export function shownState(
     readonly notices: string;
     /** What the reader says of its source. */
     readonly condition?: Condition | undefined;
+    /** Another replica reads; `undefined`: none does. */
+    readonly standby?: Standby | undefined;
     /** Why the source refuses to be read, while the outputs go on; empty: it does not. */
     readonly refusedInput?: string;
     /** Why a changed definition could not follow; empty: none was refused. */
@@ -101,7 +106,7 @@ export function shownState(
   },
 ): State {
   const { refusal, paused } = facts;
-  const current = currentState(facts);
+  const current = withStandby(currentState(facts), facts.standby);
   const notices = current.state === "running" ? facts.notices : "";
   return withReason(withPause(withReason(current, notices), paused), refusal);
 }
@@ -145,11 +150,18 @@ function later(one: Date, other: Date | undefined): Date {
   return other !== undefined && other > one ? other : one;
 }
 
+/** An input that another replica reads is all that is told, unless there is no connection. */
+function withStandby(state: State, standby: Standby | undefined): State {
+  const isOpen = state.state === "running" || state.state === "waiting for app";
+  return standby === undefined || !isOpen ? state : { state: "standby", ...standby };
+}
+
 const pausable: ReadonlySet<ComponentState> = new Set([
   "starting",
   "running",
   "waiting for app",
   "stalled",
+  "standby",
 ]);
 
 /** A pause is what is told, unless there is no connection, which its outputs need. */

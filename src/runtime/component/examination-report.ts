@@ -1,6 +1,7 @@
 import type { AnyBinding } from "../../binding.ts";
 import type { BindingError } from "../../errors.ts";
 import { checkKinds, type Check, type CheckKind, type Examination } from "../../examination.ts";
+import type { PortUse } from "../../port-use.ts";
 import type { Redact } from "../../secrets.ts";
 import { shown } from "./opening.ts";
 
@@ -39,8 +40,28 @@ export class ExaminationReport {
     this.#interruption = why;
   }
 
+  /** A port that the component listens on. One in use by another program could not be opened. */
+  port(port: number, use: PortUse): void {
+    if (use !== "unknown") return;
+    const detail = "it is in use: by the runtime that has the component, or by another program";
+    this.add({ kind: "reachable", subject: `port ${port}`, result: "unknown", detail });
+  }
+
+  /** The time was over before all questions were answered. A system that has answered none of them cannot be reached. */
+  late(why: string): void {
+    const isOpen = !this.#checks.some(({ kind }) => kind === "reachable");
+    if (isOpen && !this.#omitted.has("reachable"))
+      this.add({ kind: "reachable", subject: "", result: "failed", detail: why });
+    else this.#interruption = why;
+  }
+
+  /** A later answer to the same question takes the place of the earlier one. */
   add(check: Check): void {
-    this.#checks.push(check);
+    const at = this.#checks.findIndex(
+      ({ kind, subject }) => kind === check.kind && subject === check.subject,
+    );
+    if (at === -1) this.#checks.push(check);
+    else this.#checks[at] = check;
   }
 
   passed(kind: CheckKind, detail = ""): void {

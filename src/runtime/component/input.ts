@@ -11,14 +11,19 @@ import { usualMaxInFlight, type DeliveryOptions } from "../delivery/delivery-opt
 import type { Delivery } from "../delivery/delivery.ts";
 import { addCounts, newCounts, type EventCounts } from "../delivery/event-counts.ts";
 import type { MakeFanOut } from "../delivery/fan-out.ts";
+import { fencedReader } from "../delivery/fenced.ts";
 import { openDelivery } from "../delivery/open-delivery.ts";
 import { shown, type Opened } from "./opening.ts";
+import { InputLease, isSingleton } from "./input-lease.ts";
+import type { Fleet } from "../ownership.ts";
 import { PauseRecord } from "./pause-record.ts";
+import type { Condition } from "./component-status.ts";
 import { isRefusal, RefusedReading } from "./refused-reading.ts";
 import type { Redriven } from "../delivery/redrive.ts";
 import type { StallFacts } from "./stall.ts";
 import type { Pause } from "../status.ts";
 import { redactedLogger } from "../../redacted-logger.ts";
+import type { WorkerSide } from "../worker-side.ts";
 import { Subscription, type SubscriptionState } from "./subscription.ts";
 
 export type InputOptions = Pick<
@@ -26,6 +31,8 @@ export type InputOptions = Pick<
   | ("name" | "type" | "logger" | "observer" | "concurrency" | "store" | "history")
   | ("invokeOutput" | "loops" | "memory" | "tracer")
 > & {
+  /** Absent: this process is the only replica that anybody knows of. */
+  readonly fleet: Fleet | undefined;
   readonly appId: string;
   readonly code: Pick<ComponentCode, "binding">;
   readonly app: App | undefined;
@@ -42,7 +49,7 @@ export type InputOptions = Pick<
   readonly onState: (state: SubscriptionState) => void;
   /** The source refuses to be read, over a connection that stays for the outputs. */
   readonly onRefused: (why: BindingError) => void;
-  readonly isReadElsewhere?: boolean;
+  readonly worker?: Pick<WorkerSide, "reads"> | undefined;
 };
 
 /** What reading goes by: the opened connection, and whom to tell when it cannot go on. */
@@ -55,11 +62,8 @@ export type Reading = {
   readonly lost: (reason: unknown) => void;
 };
 
-/** What a reader says of its source for the time being. */
-export type Condition = { readonly text: string; readonly stalled: boolean };
-
 /** Why an input must not read for the time being. */
-type Hold = "paused" | "handing over" | "refused" | "elsewhere";
+type Hold = "paused" | "handing over" | "refused" | "standby" | "elsewhere";
 
 const noApp = "this runtime was given no app; createRuntime takes one as `app`";
 /** How long the app may finish what it has after the source's connection was lost, in milliseconds. */
@@ -75,7 +79,10 @@ export class Input {
   /** The subscription that ends at this moment. */
   #ending: Subscription | undefined;
   readonly #record: PauseRecord;
+  readonly #lease: InputLease;
   #paused: Pause | undefined;
+  /** The pause is in the store, which replicas share. */
+  #isStored = false;
   #condition: Condition | undefined;
   readonly #refused = new RefusedReading();
   /** Whether what an earlier process has left is known, or makes no difference any more. */
@@ -86,9 +93,14 @@ export class Input {
 
   constructor(options: InputOptions) {
     this.#options = options;
-    const { store, name, logger } = options;
+    const { store, name, logger, fleet } = options;
     this.#record = new PauseRecord(store?.pauses, name, logger);
-    if (options.isReadElsewhere === true) this.#holds.add("elsewhere");
+    if (options.worker?.reads(name) === false) this.#holds.add("elsewhere");
+    this.#lease = new InputLease({
+      ...{ name, logger, fleet },
+      gained: () => this.#release("standby"),
+      lost: (remaining) => void this.#hold("standby", remaining),
+    });
   }
 
   /** What goes on at this moment, if anything does. */
@@ -116,7 +128,8 @@ export class Input {
   /** What the component's state tells of it. */
   get shown() {
     const [delivery, condition] = [this.#delivery, this.#condition];
-    return { delivery, condition, paused: this.paused, refusedInput: this.#refused.text };
+    const { standby } = this.#lease;
+    return { delivery, condition, standby, paused: this.paused, refusedInput: this.#refused.text };
   }
 
   /** Who paused it; `undefined`: nobody. */
@@ -130,6 +143,7 @@ export class Input {
     this.#counts = other.counts;
     if (other.#recalled === "yes") this.#recalled = "yes";
     if (paused === undefined) return;
+    this.#isStored = other.#isStored;
     this.#paused ??= paused;
     this.#holds.add("paused");
   }
@@ -141,6 +155,11 @@ export class Input {
   /** There is a connection to read from. */
   connected(reading: Reading): void {
     this.#reading = reading;
+    const isSingle = isSingleton(reading.opened, this.#options.code.binding, this.#options.fleet);
+    if (isSingle && !this.#lease.ask(this.#recalled === "yes")) {
+      this.#holds.add("standby");
+      this.#options.onState({ kind: "wanted", reason: "" });
+    }
     this.#begin();
   }
 
@@ -153,9 +172,14 @@ export class Input {
   }
 
   /** Reads no more until {@link Input.resume}, or the end of the process. Paused already: the same pause. */
-  pause(by: string, reason: string, deadline: number): Promise<{ abandoned: number }> {
+  pause(
+    by: string,
+    reason: string,
+    deadline: number,
+    since = new Date(clock.now()),
+  ): Promise<{ abandoned: number }> {
     if (this.#paused === undefined) {
-      this.#paused = { by, reason, since: new Date(clock.now()) };
+      this.#paused = { by, reason, since };
       this.#options.logger.info({ by, reason }, "input paused");
     }
     return this.#hold("paused", deadline);
@@ -163,7 +187,17 @@ export class Input {
 
   /** The pause outlasts the process. Resolves once it is stored, or cannot be, which is logged. */
   async keepPause(): Promise<void> {
-    if (this.#paused !== undefined) await this.#record.keep(this.#paused);
+    if (this.#paused === undefined) return;
+    await this.#record.keep(this.#paused);
+    this.#isStored = true;
+  }
+
+  /** The store tells of a pause of whichever replica; `undefined`: of its end. What only this process knows stays. */
+  told(pause: Pause | undefined, deadline: number): void {
+    if (pause !== undefined) {
+      this.#isStored = true;
+      void this.pause(pause.by, pause.reason, deadline, pause.since);
+    } else if (this.#isStored && this.#paused !== undefined) this.#unpause();
   }
 
   /** Reads again. Resolves once that is stored, too, or cannot be, which is logged. */
@@ -171,12 +205,16 @@ export class Input {
     const isAwaited = this.#recalled === "under way";
     this.#recalled = "yes";
     const forgotten = this.#record.forget();
-    if (this.#paused !== undefined) {
-      this.#paused = undefined;
-      this.#options.logger.info({}, "input resumed");
-      this.#release("paused");
-    } else if (isAwaited) void this.#beginAgain();
+    if (this.#paused !== undefined) this.#unpause();
+    else if (isAwaited) void this.#beginAgain();
     await forgotten;
+  }
+
+  #unpause(): void {
+    this.#paused = undefined;
+    this.#isStored = false;
+    this.#options.logger.info({}, "input resumed");
+    this.#release("paused");
   }
 
   /** Reads no more until {@link Input.readAgain}; resolves once the reading has ended. */
@@ -192,7 +230,15 @@ export class Input {
   drain(deadline: number): Promise<{ abandoned: number }> {
     this.#drained = true;
     this.#refused.clear();
-    return this.#end(deadline);
+    if (this.#lease.ownership === undefined) return this.#end(deadline);
+    return this.#endAndRelease(deadline);
+  }
+
+  /** Another replica may read once this one has settled all that it can. */
+  async #endAndRelease(deadline: number): Promise<{ abandoned: number }> {
+    const result = await this.#end(deadline);
+    await this.#lease.release();
+    return result;
   }
 
   #hold(why: Hold, deadline: number): Promise<{ abandoned: number }> {
@@ -262,6 +308,7 @@ export class Input {
     this.#recalled = "yes";
     if (paused === undefined) return this.#begin();
     this.#paused ??= paused;
+    this.#isStored = true;
     this.#holds.add("paused");
     if (this.#reading !== undefined) this.#options.onState({ kind: "wanted", reason: "" });
   }
@@ -280,10 +327,11 @@ export class Input {
     const { binding } = this.#options.code;
     const { observer, concurrency, store, history, invokeOutput, loops, memory, tracer } =
       this.#options;
+    const { ownership } = this.#lease;
     let reader: Reader | undefined;
     const delivery = await openDelivery(binding, settings, policies, {
       ...{ name, type, route, nullAs: this.nullAs, app, concurrency, logger, observer },
-      ...{ store, history, invokeOutput, loops, memory, tracer },
+      ...{ store, history, invokeOutput, loops, memory, tracer, ownership },
       fanOut: (reply, entry) =>
         fanOut(reply, settings.replyFanOut, {
           mark: (target, data) => loops?.sending(name, entry, target, data) ?? {},
@@ -328,7 +376,7 @@ export class Input {
       );
       if (reader === undefined) throw new Error(`bindings.${binding.name} gave no reader`);
       this.#refused.begun();
-      return { reader, delivery };
+      return { reader: fencedReader(reader, ownership), delivery };
     } catch (error) {
       // What came before it failed is the source's again.
       await delivery.drain(finishing);

@@ -7,6 +7,7 @@ import { pauseAfter } from "../../policy/retry.ts";
 import type { App, Delivery, Outcome } from "../app.ts";
 import type { DeliveryOptions } from "./delivery-options.ts";
 import type { Entry } from "./entry.ts";
+import { isFenced, leaseIsOver } from "./fenced.ts";
 import { runFanOut } from "./fan-out.ts";
 import type { Lane } from "./lane.ts";
 import { beginAnswer, beginAttempt, endBy } from "./traced.ts";
@@ -148,6 +149,7 @@ export async function completeFanOut(
   kept: NonNullable<Entry["kept"]>,
   signal: AbortSignal,
 ): Promise<Outcome> {
+  if (isFenced(options)) return { kind: "unsent", reason: leaseIsOver };
   let outcome: Outcome;
   const started = clock.elapsed();
   if (entry.span !== undefined) beginAttempt(options, entry);

@@ -63,6 +63,19 @@ export class Deduplication {
   #inTrouble = false;
   #warned = false;
 
+  /** As the component asks for it; `undefined`: it does not. */
+  static of(options: {
+    readonly name: string;
+    readonly deduplicate: DeduplicateBy;
+    readonly deduplicateWindow: number;
+    readonly store: { readonly claims: ClaimStore } | undefined;
+    readonly logger: Logger;
+  }): Deduplication | undefined {
+    const { name: component, deduplicate: by, deduplicateWindow: window, store, logger } = options;
+    if (by === undefined) return undefined;
+    return new Deduplication({ claims: store?.claims, component, by, window, logger });
+  }
+
   constructor(options: DeduplicationOptions) {
     this.#options = options;
     if (options.claims === undefined)

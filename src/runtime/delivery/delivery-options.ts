@@ -11,6 +11,7 @@ import type { FanOut } from "./fan-out.ts";
 import type { Loops } from "./loops.ts";
 import type { History } from "../records/history.ts";
 import type { Observer } from "../observer.ts";
+import type { Ownership } from "../ownership.ts";
 import type { Span, Tracer } from "../tracer.ts";
 import type { OnExhausted } from "./on-exhausted.ts";
 
@@ -40,6 +41,8 @@ export type DeliveryOptions = {
   readonly concurrency: ConcurrencyLimit;
   readonly logger: Logger;
   readonly observer: Observer;
+  /** Who reads the source, where one replica does. Absent: each replica does, and nobody looks. */
+  readonly ownership?: Ownership | undefined;
   /** Absent: nothing is traced. */
   readonly tracer?: Tracer | undefined;
   /** `undefined`: nothing outlasts the process, and no event is settled as a dead letter. */

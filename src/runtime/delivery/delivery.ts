@@ -1,6 +1,5 @@
 import { clock, type Timer } from "../../clock.ts";
 import type { InboundEvent } from "../../binding.ts";
-import { BindingError } from "../../errors.ts";
 import { faultPoints, reach } from "../../fault-point.ts";
 import { longestTimer } from "../../metadata/duration.ts";
 import type { DeadLetter } from "../../store/records.ts";
@@ -13,11 +12,12 @@ import { EventSettlement, type Conclusion, type Progress } from "./settlement.ts
 import type { Entry, Exhausted } from "./entry.ts";
 import type { EventCounts } from "./event-counts.ts";
 import { disposalPause, Exhaustion, type Blockage } from "./exhaustion.ts";
+import { isFenced } from "./fenced.ts";
 import { OwnLoop } from "./loops.ts";
 import { keyOf, type Lane } from "./lane.ts";
 import { Lanes } from "./lanes.ts";
 import { Preparation } from "./preparation.ts";
-import { redrivenEvent, type Redriven } from "./redrive.ts";
+import { deliversNothing, redrivenEvent, type Redriven } from "./redrive.ts";
 import { Revocation } from "./revocation.ts";
 import { enter } from "./traced.ts";
 import { Unfinished } from "./unfinished.ts";
@@ -70,10 +70,8 @@ export class Delivery {
     this.#toldCredit = this.maxInFlight;
     this.loop = new OwnLoop(options.name, options.loops, options.logger);
     this.#lanes = new Lanes(options.app.intake !== undefined);
-    const { app, counts, logger, name: component, store, deduplicate: by } = options;
-    const window = options.deduplicateWindow;
-    const deduplication =
-      by && new Deduplication({ claims: store?.claims, component, by, window, logger });
+    const { app, counts } = options;
+    const deduplication = Deduplication.of(options);
     this.#exhaustion = new Exhaustion(options, counts);
     this.#revocation = new Revocation(options, {
       lanes: this.#lanes,
@@ -139,10 +137,7 @@ export class Delivery {
    * or once it is not. Rejects with a `BindingError` where nothing is delivered.
    */
   redrive(deadLetter: DeadLetter, signal?: AbortSignal): Promise<Redriven> {
-    if (this.#stopped || this.#halted) {
-      const text = `component ${this.#options.name} delivers nothing now; resume it first`;
-      return Promise.reject(new BindingError("failed_precondition", text));
-    }
+    if (this.#stopped || this.#halted) return deliversNothing(this.#options.name);
     return new Promise((resolve) => {
       const event = redrivenEvent(deadLetter, signal, resolve);
       this.#enter(event, this.#windows.of("redriven dead letters"), deadLetter);
@@ -202,9 +197,14 @@ export class Delivery {
     this.#pump();
   };
 
+  get #mayDispatch(): boolean {
+    const isFree = !this.#stopped && !this.#halted && this.#hold === undefined;
+    return isFree && !isFenced(this.#options);
+  }
+
   #pump(): void {
     const limit = this.maxInFlight;
-    while (!this.#stopped && !this.#halted && this.#hold === undefined && this.#inFlight < limit) {
+    while (this.#mayDispatch && this.#inFlight < limit) {
       const lane = this.#lanes.first;
       if (lane === undefined) break;
       const entry = lane.next;
@@ -271,7 +271,7 @@ export class Delivery {
 
   /** Notes what becomes of a claimed event before its source hears of it. */
   async #complete(lane: Lane, entry: Entry, outcome: Outcome): Promise<void> {
-    await this.#preparation.complete(entry, outcome);
+    if (!isFenced(this.#options)) await this.#preparation.complete(entry, outcome);
     this.#conclude(lane, entry, outcome);
   }
 
@@ -311,7 +311,7 @@ export class Delivery {
     lane.ending = true;
     const disposal = await this.#exhaustion.dispose(entry, exhausted, this.#abort.signal);
     const isHandled = disposal.kind === "done" && disposal.settlement.outcome === "handled";
-    if (isHandled) await this.#preparation.complete(entry);
+    if (isHandled && !isFenced(this.#options)) await this.#preparation.complete(entry);
     this.#inFlight--;
     lane.out--;
     if (disposal.kind === "done") {

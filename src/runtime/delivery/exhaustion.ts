@@ -6,6 +6,7 @@ import type { DeadLetter, StoredEvent } from "../../store/records.ts";
 import { identify, type AttemptCounts } from "./attempt-counts.ts";
 import type { DeliveryOptions } from "./delivery-options.ts";
 import type { Entry, Exhausted } from "./entry.ts";
+import { isFenced, leaseIsOver } from "./fenced.ts";
 import type { End } from "../records/history-ring.ts";
 import { withTimeout } from "../timeout.ts";
 import { abortable } from "../../abortable.ts";
@@ -64,6 +65,7 @@ export class Exhaustion {
 
   /** Brings one event where it belongs, as far as that can be done before the signal. Never rejects. */
   async dispose(entry: Entry, exhausted: Exhausted, signal: AbortSignal): Promise<Disposal> {
+    if (isFenced(this.#options)) return fencedOff;
     try {
       signal.throwIfAborted();
       const run = (either: AbortSignal) => this.#dispose(entry, exhausted, either);
@@ -240,6 +242,12 @@ export class Exhaustion {
 }
 
 const mostAttempts = 100;
+
+const fencedOff: Disposal = {
+  kind: "done",
+  settlement: { outcome: "returned", reason: leaseIsOver },
+  end: { how: "returned", reason: leaseIsOver },
+};
 
 function refusedAgain(reason: string, deadLetter: string | undefined): Disposal {
   const settlement = { outcome: "returned", reason } as const;

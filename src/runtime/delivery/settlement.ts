@@ -8,6 +8,7 @@ import type { AttemptCounts } from "./attempt-counts.ts";
 import type { Deduplication } from "./deduplication.ts";
 import type { DeliveryOptions } from "./delivery-options.ts";
 import type { Entry } from "./entry.ts";
+import { isFenced, leaseIsOver } from "./fenced.ts";
 import { newCounts } from "./event-counts.ts";
 import type { Exhaustion } from "./exhaustion.ts";
 import type { End } from "../records/history-ring.ts";
@@ -30,6 +31,8 @@ export type Progress = {
   readonly oldest: { readonly label: string; readonly since: Date } | undefined;
 };
 
+const handledTwice =
+  "the app has handled the event after this replica's lease was over: the owner delivers it again";
 const plainlyHandled: End = { how: "handled", reason: "" };
 const duplicate: End = { how: "duplicate", reason: "it was handled before" };
 
@@ -114,6 +117,25 @@ export class EventSettlement {
 
   /** Settles an event, once, and frees its place in the window. */
   end(entry: Entry, settlement: Settlement, end: End): void {
+    if (isFenced(this.#options)) return this.#endFenced(entry, settlement);
+    this.#end(entry, settlement, end);
+    this.#record(entry, end);
+  }
+
+  /**
+   * The source is another replica's: what the app has handled it is given again, and nothing is noted. `returned` changes
+   * nothing at a source that one replica reads.
+   */
+  #endFenced(entry: Entry, settlement: Settlement): void {
+    const { event, traced } = entry;
+    if (settlement.outcome === "handled")
+      this.#options.logger.warn({ event: event.id, ...traced }, handledTwice);
+    const end: End = { how: "returned", reason: leaseIsOver };
+    this.#end(entry, { outcome: "returned", reason: leaseIsOver }, end);
+    this.#parts.exhaustion.forget(entry);
+  }
+
+  #end(entry: Entry, settlement: Settlement, end: End): void {
     const { event } = entry;
     const { logger, observer, name, history } = this.#options;
     if (faultPoints) reach("before settle");
@@ -132,7 +154,6 @@ export class EventSettlement {
     // A dead letter that is redriven is counted already, unless it is handled now.
     if (entry.redriven === undefined || end.how === "handled") this.counts.ended[end.how]++;
     this.#parts.revocation.leave(entry);
-    this.#record(entry, end);
     if (end.how !== "handled") observer.ended(name, end.how);
     if (entry.redriven !== undefined)
       observer.redriven(name, settlement.outcome === "handled" ? "handled" : "refused");

@@ -8,6 +8,7 @@ import type {
   StoredDeadLetter,
 } from "../../store/records.ts";
 import type { DeadLetterStore, DeadLetterTotal } from "../../store/store.ts";
+import { LetterClaims, type SharedClaims } from "./letter-claims.ts";
 import { redriveToOutput, type OutputTarget } from "./redrive-target.ts";
 import { RedriveRun, type RedriveProgress, type RedriveResult } from "./redrive-run.ts";
 import type { Runtime } from "../runtime.ts";
@@ -27,6 +28,8 @@ export type DeadLetterManagerOptions = {
   /** Told of each dead letter that was removed. */
   readonly deadLetterRemoved?: Runtime["deadLetterRemoved"];
   readonly logger: RuntimeLogger;
+  /** Absent: no other replica has the store. */
+  readonly shared?: Omit<SharedClaims, "logger"> | undefined;
   /** Absent: nothing is traced. */
   readonly tracer?: Tracer | undefined;
 };
@@ -79,13 +82,15 @@ const idsAtOnce = 500;
 export class DeadLetterManager {
   readonly #options: DeadLetterManagerOptions;
   /** Dead letters that something is being done to. */
-  readonly #claimed = new Set<string>();
+  readonly #claims: LetterClaims;
   /** Dead letters whose events were handled, but which the store could not remove. */
   readonly #handled = new Set<string>();
   readonly #counts = new Map<string, DeadLetterCounts>();
 
   constructor(options: DeadLetterManagerOptions) {
     this.#options = options;
+    const { shared, logger } = options;
+    this.#claims = new LetterClaims(shared && { ...shared, logger });
   }
 
   /** Since the start, by component. */
@@ -133,13 +138,14 @@ export class DeadLetterManager {
 
   /** Whether something is being done to it at this moment. */
   isClaimed(id: string): boolean {
-    return this.#claimed.has(id);
+    return this.#claims.has(id);
   }
 
   /** Changes a dead letter's event. */
   async edit(id: string, change: DeadLetterChange): Promise<StoredDeadLetter> {
-    if (!this.#claim(id)) {
-      const text = `dead letter ${id} is being redriven; edit it when that has ended`;
+    const taken = await this.#claims.take(id);
+    if (taken !== undefined) {
+      const text = `dead letter ${id}: ${taken}; edit it when that has ended`;
       throw new BindingError("aborted", text);
     }
     try {
@@ -159,7 +165,7 @@ export class DeadLetterManager {
       this.#options.logger.info(fields, "dead letter edited");
       return edited;
     } finally {
-      this.#claimed.delete(id);
+      await this.#claims.release(id);
     }
   }
 
@@ -203,9 +209,12 @@ export class DeadLetterManager {
         { ids: ids.slice(at, at + page) },
         { limit: page, maxData: 0 },
       );
-      const mine = known.filter(({ id }) =>
-        options.countOnly ? !this.#claimed.has(id) : this.#claim(id),
+      const free = await Promise.all(
+        known.map(async ({ id }) =>
+          options.countOnly ? !this.#claims.has(id) : (await this.#claims.take(id)) === undefined,
+        ),
       );
+      const mine = known.filter((_, index) => free[index]);
       skipped += known.length - mine.length;
       dropped += options.countOnly ? mine.length : await this.#remove(mine);
     }
@@ -239,23 +248,18 @@ export class DeadLetterManager {
     this.#countsOf(component).expired += count;
   }
 
-  #claim(id: string): boolean {
-    if (this.#claimed.has(id)) return false;
-    this.#claimed.add(id);
-    return true;
-  }
-
   /** Claims and reads a dead letter; `skipped` where that cannot be. */
   async #beginRedrive(id: string): Promise<DeadLetter | RedriveResult> {
     const left = { id, component: "", eventId: undefined, outcome: "skipped" } as const;
-    if (!this.#claim(id)) return { ...left, reason: "it is being redriven or changed already" };
     try {
+      const taken = await this.#claims.take(id);
+      if (taken !== undefined) return { ...left, reason: taken };
       const deadLetter = await this.#options.store.get(id);
       if (deadLetter !== undefined) return deadLetter;
-      this.#claimed.delete(id);
+      await this.#claims.release(id);
       return { ...left, reason: "there is no longer a dead letter with that id" };
     } catch (error) {
-      this.#claimed.delete(id);
+      await this.#claims.release(id);
       return { ...left, outcome: "refused", reason: messageOf(error) };
     }
   }
@@ -290,7 +294,7 @@ export class DeadLetterManager {
     } catch (error) {
       return { ...about, outcome: "refused", reason: messageOf(error) };
     } finally {
-      this.#claimed.delete(id);
+      await this.#claims.release(id);
     }
   }
 
@@ -323,7 +327,7 @@ export class DeadLetterManager {
       }
       return removed;
     } finally {
-      for (const { id } of deadLetters) this.#claimed.delete(id);
+      await Promise.all(deadLetters.map(({ id }) => this.#claims.release(id)));
     }
   }
 

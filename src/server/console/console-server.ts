@@ -77,7 +77,10 @@ export async function createConsoleServer(options: ConsoleServerOptions): Promis
   const access = new ConsoleAccess(options.tokens);
   // Other origins have no business here, whatever may call the daemon.
   const gate = new CallerGate(
-    { allowedOrigins: [], allowedHosts: options.allowedHosts ?? [] },
+    {
+      ...{ allowedOrigins: [], allowedHosts: options.allowedHosts ?? [] },
+      settings: { origins: undefined, hosts: "--allowed-hosts" },
+    },
     options.onRefused,
   );
   const handlers = daemons.map((daemon, index) => lazily(() => handlersOf(daemon, index)));

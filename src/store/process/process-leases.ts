@@ -1,6 +1,11 @@
 import { clock } from "../../clock.ts";
-import { BindingError } from "../../errors.ts";
-import type { LeaseAttempt, LeaseGrant, LeaseHolder, LeaseStore } from "../leases.ts";
+import {
+  lostLease,
+  type LeaseAttempt,
+  type LeaseGrant,
+  type LeaseHolder,
+  type LeaseStore,
+} from "../leases.ts";
 import { ExpiringValues } from "./expiring-values.ts";
 
 /** Leases where one process has the store: each is granted at once, and kept in memory. */
@@ -40,10 +45,4 @@ export class ProcessLeases implements LeaseStore {
   clear(): void {
     this.#grants.clear();
   }
-}
-
-/** Why a lease cannot be renewed, for good. */
-function lostLease(name: string, holder: LeaseHolder | undefined): BindingError {
-  const why = holder === undefined ? "it has run out" : `replica ${holder.replica} has it by now`;
-  return new BindingError("aborted", `the lease of ${name} is lost: ${why}`);
 }

@@ -103,7 +103,7 @@ export function testInput(test: TestFunction, name: string, source: Source): voi
 
   addTest(
     test,
-    `${name}: an examination finds nothing wrong, and consumes nothing`,
+    `${name}: an examination finds nothing wrong, consumes nothing, and disturbs nothing`,
     async (after) => {
       const place = await source.place(after);
       await place.send(Buffer.from("one"), "one");
@@ -112,10 +112,17 @@ export function testInput(test: TestFunction, name: string, source: Source): voi
       after(examined.close);
       await examined.examine();
       await examined.close();
-      const { app, status, close } = await read(source, place);
+      const { app, status, examine, close } = await read(source, place);
       after(close);
       await eventually(() => assertSteady(status(), { handled: 1 }));
       assert.deepEqual(app.texts, ["one"]);
+      const before = status();
+      await examine();
+      await place.send(Buffer.from("two"), "two");
+      await eventually(() => assertSteady(status(), { handled: 2 }));
+      assert.deepEqual(app.texts, ["one", "two"]);
+      // The connection, the consumer and the port are those that it had.
+      assert.deepEqual(status().since, before.since);
     },
   );
 

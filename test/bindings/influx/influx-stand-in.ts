@@ -4,7 +4,7 @@ import type { LoopbackServer } from "../http/loopback-server.ts";
 /** What a stand-in knows: its token, organisation and bucket. */
 export const account = { token: "canary-t0ken/+", org: "shop & co", bucket: "temperatures" };
 
-/** A server with the two calls of InfluxDB's API that the binding makes, by the vendor's reference; it runs no Flux. */
+/** A server with the calls of InfluxDB's API that the binding makes, by the vendor's reference; it runs no Flux. */
 export type InfluxStandIn = LoopbackServer & { readonly lines: string[] };
 
 export async function startInflux(): Promise<InfluxStandIn> {
@@ -33,6 +33,12 @@ export async function startInflux(): Promise<InfluxStandIn> {
       if (!query.startsWith("from("))
         return refuse(400, "invalid", "compilation failed: undefined identifier");
       return response.writeHead(200, { "content-type": "text/csv; charset=utf-8" }).end(csv);
+    }
+    if (method === "GET" && pathname.endsWith("/api/v2/buckets")) {
+      const isKnown = searchParams.get("name") === account.bucket;
+      const buckets = isKnown ? [{ id: "0a1b2c3d4e5f6071", name: account.bucket }] : [];
+      const type = { "content-type": "application/json; charset=utf-8" };
+      return response.writeHead(200, type).end(JSON.stringify({ buckets }));
     }
     return refuse(404, "not found", "path not found");
   });

@@ -35,10 +35,11 @@ export async function startObjects(vendor: Vendor) {
       const xml = `<?xml version="1.0" encoding="UTF-8"?><Error><Code>${code}</Code><Message>words of the vendor</Message><RequestId>request 1</RequestId></Error>`;
       response.writeHead(status, shared).end(xml);
     };
-    const escaped = path.slice(bucket.length + 2);
+    const [, named = ""] = path.split("/");
+    const escaped = path.slice(named.length + 2);
     const key = decodeURIComponent(escaped);
     const signed = vendor.scheme === "OBS" ? escaped : key;
-    const text = `${method}\n${String(headers["content-md5"] ?? "")}\n${headers["content-type"] ?? ""}\n${headers.date ?? ""}\n/${bucket}/${signed}`;
+    const text = `${method}\n${String(headers["content-md5"] ?? "")}\n${headers["content-type"] ?? ""}\n${headers.date ?? ""}\n/${named}/${signed}`;
     const signature = createHmac("sha1", secret).update(text).digest("base64");
     if (headers.authorization !== `${vendor.scheme} ${accessKeyId}:${signature}`)
       return refuse(403, "SignatureDoesNotMatch");

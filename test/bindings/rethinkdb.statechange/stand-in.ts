@@ -7,7 +7,7 @@ export const account = { username: "shop", password: "s3cret/p@ss" };
 
 /**
  * A stand-in for RethinkDB, by the vendor's description of its wire protocol V1_0: the log-in, the question who the server is,
- * and one table's feed of changes, whose batches it sends only when they are asked for. It knows no other query.
+ * whether a table has a row, and one table's feed of changes, whose batches it sends only when they are asked for. It knows no other query.
  */
 export type RethinkStandIn = AsyncDisposable & {
   readonly port: number;
@@ -25,9 +25,9 @@ export type RethinkStandIn = AsyncDisposable & {
 
 const success = { partial: 3, serverInfo: 5 };
 
-/** `denies`: what is asked for beyond the log-in is refused, by what a user lacks. */
+/** `denies`: what is asked for beyond the log-in is refused, by what a user lacks. `lacks`: a table that is not there. */
 export async function startStandIn(
-  options: { host?: string; denies?: "all" | "all but the feed" } = {},
+  options: { host?: string; denies?: "all" | "all but the feed"; lacks?: string } = {},
 ): Promise<RethinkStandIn> {
   const sockets = new Set<Socket>();
   const feeds = new Map<Socket, { token: Buffer; waiting: object[]; isAsked: boolean }>();
@@ -51,6 +51,14 @@ export async function startStandIn(
       const text = "User `shop` does not have the required `read` permission";
       answer(socket, token, { t: 18, e: 6_000_000, r: [text], b: [] });
       return;
+    }
+    if (type === 1 && isCount(term)) {
+      const [, [[, [[, [, table]]]]]] = term;
+      if (options.lacks === table) {
+        const text = `Table \`shop.${table}\` does not exist.`;
+        return answer(socket, token, { t: 18, e: 4_100_000, r: [text], b: [] });
+      }
+      return answer(socket, token, { t: 1, r: [1], n: [] });
     }
     if (type === 1) {
       queries.push(term);
@@ -128,6 +136,13 @@ export async function startStandIn(
       await closed;
     },
   };
+}
+
+/** COUNT of LIMIT of a TABLE of a DB. */
+type Count = [43, [[71, [[15, [unknown, string]], number]]]];
+
+function isCount(term: unknown): term is Count {
+  return Array.isArray(term) && term[0] === 43;
 }
 
 /** The server's part of a log-in by SCRAM-SHA-256 (RFC 5802), in the messages of RethinkDB's handshake. */

@@ -74,6 +74,7 @@ export class EventServer implements RestartableServer {
       this.requests.push(request.headers);
       if (this.intercept(request, response)) return;
       response.writeHead(200, { "content-type": "text/event-stream; charset=utf-8" });
+      if (request.method === "HEAD") return void response.end();
       const last = request.headers["last-event-id"];
       const from = last === undefined ? 0 : this.#events.findIndex(({ id }) => id === last) + 1;
       response.write("retry: 100\n: hello\n\n");

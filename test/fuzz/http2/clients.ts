@@ -6,7 +6,7 @@ import { setImmediate as turn } from "node:timers/promises";
 import { Http2ClientConnection } from "../../../src/http2/client-connection.ts";
 import type { Http2Stream } from "../../../src/http2/stream.ts";
 import { noteNodes, noting, Streams, type Running, type Side } from "./seen.ts";
-import { Wire } from "./wire.ts";
+import { nodesPatience, Wire } from "./wire.ts";
 
 const body = Buffer.from("question");
 /** Of each stream that is opened before a server says anything: whether the request ends with its head. */
@@ -78,7 +78,7 @@ export async function nodesClient(): Promise<Side> {
       });
       session.on("error", (error: Error) => (reason = error.message));
       const [socket] = (await once(server, "connection")) as [Socket];
-      const wire = new Wire(socket, true);
+      const wire = new Wire(socket, true, nodesPatience);
       for (const [index, endStream] of requests.entries()) {
         const id = index * 2 + 1;
         const seen = streams.of(id);

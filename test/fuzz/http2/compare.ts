@@ -40,15 +40,17 @@ export async function run(
       }
       await turn();
       await wire.send([]);
+      if (wire.isSilent) break;
     }
     // What a program is told may come some turns after the bytes.
     for (let turns = 0; turns < 3; turns++) await turn();
-    const { told, isEnded, goaway } = wire;
+    const { told, isEnded, isSilent, goaway } = wire;
     const { reason } = running;
     return {
       streams: structuredClone(streams),
       told: new Map(told),
       isEnded,
+      isSilent,
       goaway,
       lasted,
       reason,
@@ -114,8 +116,9 @@ function ofStream(
   };
 }
 
-/** How the connection has ended: "open", or the phase and the code. */
-function endOf({ isEnded, goaway, lasted }: Seen): string {
+/** How the connection has ended: "open", "silent", or the phase and the code. */
+function endOf({ isEnded, isSilent, goaway, lasted }: Seen): string {
+  if (isSilent) return "silent";
   if (!isEnded && goaway === undefined) return "open";
   return `${isEnded ? `ended in phase ${lasted}` : "open"} ${errorName(goaway ?? 0)}`;
 }

@@ -55,6 +55,8 @@ export type Seen = {
   /** Of each stream what was sent back for it. */
   readonly told: ReadonlyMap<number, readonly string[]>;
   readonly isEnded: boolean;
+  /** Whether it neither answered nor ended in time. */
+  readonly isSilent: boolean;
   /** How many phases it has seen the begin of. */
   readonly lasted: number;
   /** The code of the last GOAWAY. */

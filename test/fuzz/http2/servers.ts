@@ -7,7 +7,7 @@ import type { Http2Connection } from "../../../src/http2/connection.ts";
 import { Http2ServerConnection } from "../../../src/http2/server-connection.ts";
 import type { Http2Stream } from "../../../src/http2/stream.ts";
 import { listed, noteNodes, noting, Streams, type Running, type Side } from "./seen.ts";
-import { Wire } from "./wire.ts";
+import { nodesPatience, Wire } from "./wire.ts";
 
 const body = Buffer.from("answer");
 
@@ -87,7 +87,7 @@ export async function nodesServer(): Promise<Side> {
       open = new Map();
       const opened = open;
       const socket = connect({ host: "127.0.0.1", port, noDelay: true });
-      const wire = new Wire(socket, false);
+      const wire = new Wire(socket, false, nodesPatience);
       await once(server, "session");
       return {
         ...{ wire, streams },

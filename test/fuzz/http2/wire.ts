@@ -2,6 +2,9 @@ import type { Duplex } from "node:stream";
 import { HpackDecoder } from "../../../src/http2/hpack-decoder.ts";
 import { http2Frame, takeFrames } from "../../grpc/http2-frame.ts";
 
+/** How long Node may be silent, in milliseconds: it is so where it awaits bytes that it should have refused. */
+export const nodesPatience = 5_000;
+
 /** The other end of a connection under test: writes what it is given, and keeps what comes back, by streams. */
 export class Wire {
   readonly socket: Duplex;
@@ -10,16 +13,25 @@ export class Wire {
   /** The code of the last GOAWAY. */
   goaway: number | undefined;
   isEnded = false;
+  /** It neither answered nor ended in time. */
+  isSilent = false;
   readonly #decoder = new HpackDecoder({ maxTableSize: 4096, maxListSize: 1_000_000 });
   #read: Buffer = Buffer.alloc(0);
   #block: Buffer[] = [];
+  /** Whether the header block that is read ends its stream. */
+  #isLast = false;
   #pings = 0;
   #isAnswered = true;
   #wake: () => void = () => undefined;
+  readonly #patience: number | undefined;
 
-  /** `greets`: what comes first is the preface of a client. */
-  constructor(socket: Duplex, greets: boolean) {
+  /**
+   * `greets`: what comes first is the preface of a client. `patience`: how many milliseconds it may be silent; without
+   * limit if there is none.
+   */
+  constructor(socket: Duplex, greets: boolean, patience?: number) {
     this.socket = socket;
+    this.#patience = patience;
     let toSkip = greets ? 24 : 0;
     socket.on("data", (chunk: Buffer) => {
       const skipped = Math.min(toSkip, chunk.length);
@@ -35,7 +47,7 @@ export class Wire {
     socket.on("error", end);
   }
 
-  /** Writes packets and a PING, and resolves once it was answered or the connection has ended. */
+  /** Writes packets and a PING, and resolves once it was answered, the connection has ended, or it is silent. */
   async send(packets: readonly Buffer[]): Promise<void> {
     const ping = Buffer.alloc(8, "<sent>");
     ping.writeUInt16BE(++this.#pings, 6);
@@ -45,10 +57,17 @@ export class Wire {
       if (this.isEnded) return;
       this.socket.write(packet);
     }
+    let timer: NodeJS.Timeout | undefined;
     await new Promise<void>((resolve) => {
       this.#wake = resolve;
-      if (this.isEnded || this.#isAnswered) resolve();
+      if (this.isEnded || this.#isAnswered) return resolve();
+      if (this.#patience === undefined) return;
+      timer = setTimeout(() => {
+        this.isSilent = true;
+        resolve();
+      }, this.#patience);
     });
+    clearTimeout(timer);
   }
 
   #take(chunk: Buffer): void {
@@ -64,11 +83,12 @@ export class Wire {
       if ((flags & 1) !== 0) this.#tell(stream, "end");
     } else if (type === 1 || type === 9) {
       this.#block.push(payload);
-      if (type === 1 && (flags & 1) !== 0) this.#tell(stream, "end");
+      if (type === 1) this.#isLast = (flags & 1) !== 0;
       if ((flags & 4) === 0) return;
       const block = Buffer.concat(this.#block.splice(0));
       const { record } = this.#decoder.decode(block, 0, block.length);
       this.#tell(stream, `headers ${String(record[":status"] ?? "")}`);
+      if (this.#isLast) this.#tell(stream, "end");
     } else if (type === 3) this.#tell(stream, `reset ${payload.readUInt32BE()}`);
     else if (type === 6 && flags === 1 && payload.readUInt16BE(6) === this.#pings) {
       if (payload.toString("latin1", 0, 6) !== "<sent>") return;

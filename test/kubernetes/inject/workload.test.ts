@@ -232,6 +232,39 @@ describe("kinds", () => {
     expect(pods.injections[0]?.outcome).toBe("patched");
   });
 
+  test("of a kind that is not known is told, and a list in a list is looked into", () => {
+    const template = { metadata: { annotations: asking() }, spec: { containers: [{ name: "a" }] } };
+    const rollout = { kind: "Rollout", metadata: { name: "r" }, spec: { template } };
+    const { object, injections } = injectWorkload(rollout, options);
+    expect(object).toEqual(rollout);
+    expect(injections).toMatchObject([
+      { outcome: "ignored", warnings: [expect.stringContaining("Rollout is no kind")] },
+    ]);
+    expect(
+      injectWorkload({ kind: "ConfigMap", data: { a: "b" } }, options).injections,
+    ).toMatchObject([{ outcome: "ignored", warnings: [] }]);
+    const pod = { kind: "Pod", ...template };
+    const inner = { kind: "List", items: [pod, pod] };
+    expect(
+      injectWorkload({ kind: "List", items: [inner] }, options).injections.map(
+        ({ outcome }) => outcome,
+      ),
+    ).toEqual(["patched", "patched"]);
+  });
+
+  test("ports that a container says it has are compared with the sidecar's", () => {
+    const ports = [
+      { containerPort: 9090 },
+      { containerPort: 3500, protocol: "UDP" },
+      { containerPort: 80 },
+    ];
+    const spec = { containers: [{ name: "app", ports }] };
+    const pod = { kind: "Pod", metadata: { annotations: asking() }, spec };
+    expect(injectWorkload(pod, options).injections[0]?.warnings).toEqual([
+      "its container app has the port 9090, which is dapr.io/metrics-port: only one of them can listen there",
+    ]);
+  });
+
   test("annotations on the workload instead of its pods are told", () => {
     const object = deployment({});
     at(object, "metadata")["annotations"] = asking();

@@ -46,6 +46,15 @@ test("what it has written it does not change", () => {
   expect(again.injections.map(({ outcome }) => outcome)).toEqual(["unchanged", "ignored"]);
 });
 
+test("texts that Kubernetes' parser would take for numbers are quoted", () => {
+  const values = ["0o17", "-0o7", "=", "0x1f", "1_000", "on", "12:30:45", "2020-01-01", "~", "1e3"];
+  const env = values.map((value, index) => `V${index}=${value}`).join(",");
+  const annotations = `{dapr.io/enabled: "true", dapr.io/app-id: a, dapr.io/env: ${JSON.stringify(env)}}`;
+  const source = `kind: Pod\nmetadata:\n  annotations: ${annotations}\nspec:\n  containers:\n    - name: a\n`;
+  const { text } = injectText(source, options);
+  for (const value of values) expect(text).toContain(`value: ${JSON.stringify(value)}\n`);
+});
+
 test("JSON stays JSON", () => {
   const pod = {
     kind: "Pod",

@@ -3,6 +3,7 @@ import type { IncomingMessage } from "node:http";
 import { request } from "node:https";
 import { text } from "node:stream/consumers";
 import { expect, onTestFinished, test } from "vitest";
+import { CallerGate } from "../../../src/server/caller-gate.ts";
 import type { JsonObject } from "../../../src/kubernetes/inject/json.ts";
 import { startInjector } from "../../../src/kubernetes/injector/injector.ts";
 import { until } from "../../until.ts";
@@ -21,6 +22,7 @@ async function start(configuration = new KnownConfiguration()) {
     onAdmission: ({ outcome, pod }) => admitted.push(`${outcome} ${pod}`),
     onProblem: (message) => problems.push(message),
     onTrusted: () => undefined,
+    gate: new CallerGate({ allowedOrigins: [], allowedHosts: [host] }),
   });
   let isClosed = false;
   const close = async (): Promise<void> => {
@@ -33,11 +35,14 @@ async function start(configuration = new KnownConfiguration()) {
     path: string,
     body = "",
     type = "application/json",
+    more: Record<string, string> = {},
   ): Promise<{ status: number; body: string }> => {
     const asked = request({
       ...{ host: "127.0.0.1", port: injector.port, servername: host, agent: false },
-      ...{ method, path, ca: configuration.bundle, headers: { "content-type": type } },
+      ...{ method, path, ca: configuration.bundle, headers: { "content-type": type, ...more } },
     });
+    // It may be ended before all of a refused body is sent.
+    asked.on("error", () => undefined);
     asked.end(body);
     const [response] = (await once(asked, "response")) as [IncomingMessage];
     return { status: response.statusCode ?? 0, body: await text(response) };
@@ -52,7 +57,21 @@ async function start(configuration = new KnownConfiguration()) {
     expect(status).toBe(200);
     return (JSON.parse(body) as { response: Answer }).response;
   };
-  return { configuration, injector, admitted, problems, ask, review, close };
+  /** Sends so many bytes of a review, and its end later. */
+  const open = (path: string, size: number) => {
+    const asked = request({
+      ...{ host: "127.0.0.1", port: injector.port, servername: host, agent: false },
+      ...{ method: "POST", path, ca: configuration.bundle },
+      headers: { "content-type": "application/json" },
+    });
+    asked.on("error", () => undefined);
+    asked.write("x".repeat(size));
+    const status = once(asked, "response").then(
+      ([response]: IncomingMessage[]) => response?.resume().statusCode,
+    );
+    return { status, end: () => asked.end() };
+  };
+  return { open, configuration, injector, admitted, problems, ask, review, close };
 }
 
 type Answer = {
@@ -108,6 +127,34 @@ test("what is no review is refused, and not held", async () => {
   expect((await ask("POST", "/inject", "x".repeat(9 << 20))).status).toBe(413);
   expect((await ask("GET", "/livez")).status).toBe(200);
   expect(problems).toHaveLength(2);
+});
+
+test("a review without end is told so, and those that come at one time are held up to a limit", async () => {
+  const { injector, ask, open: begin, problems } = await start();
+  await until(() => injector.isReady(), { what: "readiness" });
+  expect((await ask("POST", "/inject", "x".repeat(64 << 20))).status).toBe(413);
+  // Each is held until its end, which does not come yet.
+  const open = Array.from({ length: 9 }, () => begin("/inject", 7.5 * (1 << 20)));
+  expect(await Promise.race(open.map(({ status }) => status))).toBe(503);
+  expect(problems.at(-1)).toContain("too many reviews");
+  for (const { end } of open) end();
+  const statuses = await Promise.all(open.map(({ status }) => status));
+  expect(statuses.toSorted((one = 0, other = 0) => one - other)).toEqual([
+    ...Array<number>(8).fill(400),
+    503,
+  ]);
+  // All of it was let go.
+  expect((await ask("POST", "/inject", "x".repeat(7 << 20))).status).toBe(400);
+});
+
+test("a web page gets no answer, nor one that made its name lead here", async () => {
+  const { injector, ask } = await start();
+  await until(() => injector.isReady(), { what: "readiness" });
+  const statusOf = async (headers: Record<string, string>): Promise<number> =>
+    (await ask("POST", "/inject", "{}", "application/json", headers)).status;
+  expect(await statusOf({ origin: "https://evil.example" })).toBe(403);
+  expect(await statusOf({ host: "evil.example" })).toBe(403);
+  expect(await statusOf({ host })).toBe(400);
 });
 
 test("is ready once the API server knows its certificate, and again after it was away", async () => {

@@ -11,7 +11,7 @@ import { withFileLock } from "../../servers/install.ts";
 import { releasePort, reservePort } from "../../servers/ports.ts";
 import { until } from "../../until.ts";
 
-const fullToken = "console-token-of-the-tests";
+export const fullToken = "console-token-of-the-tests";
 export const readOnlyToken = "console-token-that-only-looks";
 
 /** Builds the page where the daemon of this checkout finds it, unless it is there and newer than what it is made of. */
@@ -33,8 +33,8 @@ export type ConsoleDaemon = {
   readonly daemon: Daemon;
   /** The console's address. */
   readonly url: string;
-  /** Ends it and starts it anew on the same ports, with the same components and records. */
-  restart(): Promise<void>;
+  /** Ends it and starts it anew on the same ports, with the same components and records. `token`: another one than before. */
+  restart(token?: string): Promise<void>;
 };
 
 /** A daemon with a console, which ends with the test, or with `dispose`. */
@@ -44,14 +44,14 @@ export async function startConsoleDaemon(options: {
 }): Promise<ConsoleDaemon & AsyncDisposable> {
   const state = mkdtempSync(join(tmpdir(), "cufflink-console-state-"));
   const [http, grpc, port] = [await reservePort(), await reservePort(), await reservePort()];
-  const start = (): Promise<Daemon> =>
+  const start = (token = fullToken): Promise<Daemon> =>
     startDaemon({
       components: options.components,
       flags: ["--console-port", String(port), ...(options.flags ?? [])],
       ports: { http, grpc },
       env: {
         XDG_STATE_HOME: state,
-        CUFFLINK_CONSOLE_TOKEN: fullToken,
+        CUFFLINK_CONSOLE_TOKEN: token,
         CUFFLINK_CONSOLE_READ_ONLY_TOKEN: readOnlyToken,
       },
     });
@@ -61,9 +61,9 @@ export async function startConsoleDaemon(options: {
       return daemon;
     },
     url: `http://127.0.0.1:${port}`,
-    async restart() {
+    async restart(token) {
       await daemon[Symbol.asyncDispose]();
-      daemon = await start();
+      daemon = await start(token);
     },
     async [Symbol.asyncDispose]() {
       await daemon[Symbol.asyncDispose]();

@@ -55,9 +55,31 @@ test("helm template | kubeconform --strict finds nothing, also with all values",
   await record("helm chart", { helm: "v3.22.0", kubeconform: "v0.8.0", schemas: "1.34.0" });
 });
 
+test("the scaler of each app, in its namespace, and the plain manifests: kubeconform finds nothing", async () => {
+  const values = join(folder, "scaler.yaml");
+  const apps = [
+    "{appId: orders, namespace: shop, secrets: [kafka, tls], tlsSecret: orders-scaler-tls}",
+    "{appId: bills, namespace: office, serviceAccount: mine}",
+  ];
+  writeFileSync(values, `scaler: {enabled: true, replicas: 2, apps: [${apps.join(", ")}]}\n`);
+  const { stdout } = await runHelm(join(folder, "none"), [
+    ...["template", "cufflink", chart, "--kube-version", "1.34.4", "--values", values],
+    ...["--show-only", "templates/scaler.yaml"],
+  ]);
+  expect(await runKubeconform(folder, stdout)).toMatch(/Valid: 9, Invalid: 0, Errors: 0/);
+  const plain = readFileSync(join(root, "deploy/keda/scaler.yaml"), "utf8");
+  expect(await runKubeconform(folder, plain)).toMatch(/Valid: 3, Invalid: 0, Errors: 0/);
+});
+
 test("values that the schema does not know are refused", async () => {
   const template = ["template", "cufflink", chart, "--kube-version", "1.34.4"];
-  for (const wrong of ["replicas=0", "sidecar.runAsUser=0", "image.pullPolicy=Sometimes", "x=1"])
+  for (const wrong of [
+    "replicas=0",
+    "sidecar.runAsUser=0",
+    "image.pullPolicy=Sometimes",
+    "x=1",
+    "scaler.apps[0].appId=A",
+  ])
     await expect(
       runHelm(join(folder, "none"), [...template, "--set", wrong]),
       wrong,

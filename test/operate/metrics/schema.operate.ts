@@ -103,7 +103,7 @@ describeWithTools("OpenMetrics", { programs: ["python3"] }, () => {
     const metrics = fullMetrics();
     await metrics.collect();
     const families = await metrics.collect();
-    const text = openMetricsText(families, { app_id: "shop" });
+    const text = [...openMetricsText(families, { app_id: "shop" })].join("");
     const program = `
 import sys
 from prometheus_client.openmetrics.parser import text_string_to_metric_families

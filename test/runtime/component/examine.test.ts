@@ -1,12 +1,21 @@
-import { expect, test, vi } from "vitest";
-import { defineBinding, type AnyBinding, type Examination } from "../../../src/binding.ts";
+import { once } from "node:events";
+import { createServer } from "node:net";
+import { expect, onTestFinished, test, vi } from "vitest";
+import {
+  defineBinding,
+  type AnyBinding,
+  type Examination,
+  type HttpEndpoints,
+} from "../../../src/binding.ts";
 import { BindingError, type Reason } from "../../../src/errors.ts";
 import { MemoryBudget } from "../../../src/memory/budget.ts";
 import { string } from "../../../src/metadata/fields.ts";
+import type { PortUse } from "../../../src/port-use.ts";
 import { ComponentCode } from "../../../src/runtime/component/component-code.ts";
 import { examineComponent } from "../../../src/runtime/component/examine.ts";
 import type { RuntimeLogger } from "../../../src/runtime/runtime-logger.ts";
 import { createHttpEndpoints } from "../../../src/server/http-endpoints.ts";
+import { reservePort } from "../../servers/ports.ts";
 
 const logger: RuntimeLogger = { debug() {}, info() {}, warn() {}, error() {}, child: () => logger };
 const closed = vi.fn<() => void>();
@@ -29,16 +38,27 @@ function binding({ open, ...part }: Part = {}): AnyBinding {
   });
 }
 
-async function examine(of: AnyBinding | undefined, values: Record<string, string> = {}) {
+type Given = {
+  readonly resolve?: () => Promise<{ values: Record<string, string>; secrets: string[] }>;
+  readonly code?: ComponentCode;
+  readonly use?: PortUse;
+};
+
+async function examine(
+  of: AnyBinding | undefined,
+  values: Record<string, string> = {},
+  { resolve, code, use }: Given = {},
+) {
   const { checks } = await examineComponent({
     appId: "test",
     spec: {
       ...{ name: "one", type: "bindings.probe", version: "v1", initTimeout: 5000 },
       ...{ origin: undefined, properties: [] },
-      resolve: async () => ({ values, secrets: Object.values(values) }),
+      resolve: resolve ?? (async () => ({ values, secrets: Object.values(values) })),
+      remoteSecretStores: ["vault"],
     },
-    code: of && new ComponentCode(of),
-    http: createHttpEndpoints(),
+    code: code ?? (of && new ComponentCode(of)),
+    http: { ...createHttpEndpoints(), ...(use && { probe: async () => use }) },
     memory: new MemoryBudget().share("one"),
     ...{ driversFolder: undefined, allowExec: false, logger, timeout: 200 },
   });
@@ -127,10 +147,71 @@ test("questions without an answer end in time, and what was not asked is told", 
     "passed | definition",
     "passed | reachable",
     ...["authenticated", "exists", "may write"].map(
-      (kind) =>
-        `unknown | ${kind} | not asked: no answer within 200 ms; --timeout allows more time`,
+      (kind) => `unknown | ${kind} | not asked: no answer within 200ms; --timeout allows more time`,
     ),
   ]);
+});
+
+test("a system that has answered nothing in time cannot be reached", async () => {
+  const late = "no answer within 200ms; --timeout allows more time";
+  const unreachable = [
+    ...["passed | definition", `failed | reachable | ${late}`],
+    ...["authenticated", "exists", "may write"].map(
+      (kind) => `unknown | ${kind} | not asked: "reachable" failed`,
+    ),
+  ];
+  const never = () => new Promise<never>(() => {});
+  expect(await examine(binding({ examine: never }))).toEqual(unreachable);
+  expect(await examine(binding({ open: never }))).toEqual(unreachable);
+  expect(await examine(binding({ ping: never }))).toEqual(unreachable);
+});
+
+test("a secret store that does not answer, and code that is never there, say nothing of the system", async () => {
+  const late = "no answer within 200ms; --timeout allows more time";
+  const never = () => new Promise<never>(() => {});
+  const [first] = await examine(binding(), {}, { resolve: never });
+  expect(first).toBe(`failed | definition | secrets of vault: ${late}`);
+  const away = async () => {
+    throw new BindingError("unavailable", "the secret store is away");
+  };
+  const [second] = await examine(binding(), {}, { resolve: away });
+  expect(second).toBe("failed | definition | the secret store is away");
+  const code = Object.assign(new ComponentCode(binding()), { load: never });
+  expect(await examine(binding(), {}, { code })).toEqual([`failed | definition | ${late}`]);
+});
+
+test("a port is looked at, and not listened on; one that is in use may be the runtime's", async () => {
+  const port = await reservePort();
+  const listening = binding({
+    async open({ http }: { readonly http: HttpEndpoints }) {
+      const endpoint = await http.listen("127.0.0.1", port, "/");
+      await expect(fetch(`http://127.0.0.1:${port}/`)).rejects.toThrow("fetch failed");
+      return endpoint;
+    },
+  });
+  expect((await examine(listening)).slice(0, 2)).toEqual([
+    ...["passed | definition", `unknown | reachable | ${cannot}`],
+  ]);
+  const inUse = "it is in use: by the runtime that has the component, or by another program";
+  expect((await examine(listening, {}, { use: "unknown" }))[1]).toBe(
+    `unknown | reachable | port ${port} | ${inUse}`,
+  );
+  const server = createServer().listen(port, "127.0.0.1");
+  onTestFinished(() => {
+    server.close();
+  });
+  await once(server, "listening");
+  expect(
+    (
+      await examine(
+        binding({
+          open: ({ http }: { readonly http: HttpEndpoints }) => http.listen("127.0.0.1", port, "/"),
+        }),
+      )
+    )[1],
+  ).toBe(
+    `failed | reachable | cannot listen on 127.0.0.1:${port}: the port is in use; end what uses it or choose another port`,
+  );
 });
 
 test("a type that is not there, and code that cannot be loaded", async () => {

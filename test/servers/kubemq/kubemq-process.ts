@@ -151,6 +151,11 @@ await serveGrpc({
     sendQueueMessage: send,
     queuesDownstream: downstream,
     queuesUpstream: upstream,
+    queuesInfo: ({ RequestID, QueueName }: { RequestID: string; QueueName: string }) => {
+      const waiting = queues.waiting(QueueName);
+      const info = { Name: QueueName, Messages: BigInt(waiting), Waiting: BigInt(waiting) };
+      return { RefRequestID: RequestID, Info: { Queues: waiting === 0 ? [] : [info] } };
+    },
     ping: () => ({ Host: "stand-in", Version: "v2.3.0" }),
   },
   port: Number(port),

@@ -57,6 +57,11 @@ export class Queues {
     return stored;
   }
 
+  /** How many a queue has. */
+  waiting(channel: string): number {
+    return [...this.#messages.values()].filter((one) => one.channel === channel).length;
+  }
+
   /** The next ones, in order, which are out from now on. */
   take(channel: string, most: number): Stored[] {
     const now = Date.now();

@@ -201,6 +201,8 @@ export class LogServiceStandIn implements AsyncDisposable {
           headers,
         );
     }
+    if (method === "GET" && kind === "")
+      return json({ logstoreName: name, shardCount: logstore.shards.length });
     if (kind === "consumergroups")
       return this.#consumers(method, { name, logstore, which, of, body });
     throw new Refused(404, "NotFound");

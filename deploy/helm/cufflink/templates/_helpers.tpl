@@ -26,3 +26,20 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- define "cufflink.image" -}}
 {{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
 {{- end -}}
+
+{{/* The name of everything of an app's scaler. */}}
+{{- define "cufflink.scaler" -}}
+{{- printf "%s-scaler" .app.appId | trunc 63 | trimSuffix "-" -}}
+{{- end -}}
+
+{{- define "cufflink.scaler.selector" -}}
+app.kubernetes.io/name: cufflink-scaler
+app.kubernetes.io/instance: {{ .name }}
+{{- end -}}
+
+{{- define "cufflink.scaler.labels" -}}
+{{ include "cufflink.scaler.selector" . }}
+app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .root.Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_" }}
+{{- end -}}

@@ -42,6 +42,21 @@ export default defineBinding({
     };
   },
 
+  async examine({ robot, endpoint }, questions) {
+    const { directions, ask, unknown, omit } = questions;
+    omit("exists");
+    if (directions.output) {
+      await robot.examine(questions);
+      unknown("authenticated", "", "DingTalk knows a robot's token only by its messages");
+      unknown("may write", "", "only posting a message tells");
+    } else omit("authenticated");
+    if (!directions.input) return;
+    if (endpoint === undefined)
+      return unknown("may read", "", "address is not set: only `get` hands messages to the app");
+    const text = `on port ${endpoint.port}, which DingTalk must reach`;
+    await ask("may read", "", () => text);
+  },
+
   operations: {
     create: {
       description: "Posts the data, a message of DingTalk's in JSON, to the group.",
@@ -81,6 +96,7 @@ export default defineBinding({
   guarantee: {
     returned: "is answered 503 with `Retry-After`, within `responseTimeout`; a call of `get` fails",
     atLeastOnce: "the sender repeats what was not answered with 2xx",
+    shared: true,
     duplicates: {
       app: "what the app has (64)",
       runtime: "none: the sender retries unanswered requests",

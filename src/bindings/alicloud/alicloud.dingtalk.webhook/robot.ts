@@ -1,5 +1,7 @@
 import { BindingError } from "../../../errors.ts";
+import type { Questions } from "../../../examination.ts";
 import { describeAddress, parseAddress } from "../../../http-client/address.ts";
+import { examineOrigin } from "../../../http-client/examine.ts";
 import {
   jsonMembers,
   ServiceClient,
@@ -71,6 +73,11 @@ export class Robot implements AsyncDisposable {
       ...{ reason: "invalid_argument", effect: "rejected", systemCode: String(errcode) },
       ...meanings[String(errcode)],
     });
+  }
+
+  /** Whether DingTalk is there. */
+  async examine(questions: Questions): Promise<void> {
+    await examineOrigin(this.#service, this.#options.url, questions);
   }
 
   /** The URL of one message: DingTalk takes a signature for an hour. */

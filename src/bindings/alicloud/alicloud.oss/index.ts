@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { defineBinding } from "../../../binding.ts";
 import { string } from "../../../metadata/fields.ts";
 import { caCertField } from "../../../metadata/tls-fields.ts";
+import { examineBucket } from "../../../http-client/examine-bucket.ts";
 import { ObjectService, refusalOf } from "../../../http-client/object-service.ts";
 import { serviceFailure } from "../../../http-client/service-client.ts";
 import { isSuccess } from "../../../http-client/status.ts";
@@ -54,6 +55,8 @@ export default defineBinding({
     });
     return { service, [Symbol.asyncDispose]: () => service[Symbol.asyncDispose]() };
   },
+
+  examine: ({ service }, questions) => examineBucket(service, questions.metadata.bucket, questions),
 
   operations: {
     create: {

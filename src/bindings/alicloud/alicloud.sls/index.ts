@@ -2,6 +2,7 @@ import { hostname } from "node:os";
 import { deflateSync } from "node:zlib";
 import { defineBinding } from "../../../binding.ts";
 import { BindingError, messageOf } from "../../../errors.ts";
+import { examineByRequest } from "../../../examine-by-request.ts";
 import { isObject } from "../../../http-client/service-client.ts";
 import { string } from "../../../metadata/fields.ts";
 import { problemsOf } from "../../../check-settings.ts";
@@ -83,6 +84,30 @@ export default defineBinding({
     },
   },
 
+  async examine({ service, component }, questions) {
+    const { metadata, directions, signal, ask, unknown, omit } = questions;
+    const { project = "", logstore = "" } = metadata;
+    if (directions.output) unknown("may write", "", "only writing a log tells");
+    if (project === "" || logstore === "") {
+      omit("exists");
+      return unknown("authenticated", "", "each call names its project and Logstore");
+    }
+    const path = `/logstores/${logstore}`;
+    const told = [
+      ["authenticated", ""],
+      ["exists", `Logstore ${project}/${logstore}`],
+    ] as const;
+    const request = async () => void (await service.ask(project, { method: "GET", path }, signal));
+    await examineByRequest(questions, request, told);
+    if (!directions.input) return;
+    const group = metadata.consumerGroup || component.appId;
+    const place = { project, logstore, group, consumer: "" };
+    // A cursor needs the permission that reading needs, and reads nothing.
+    await ask("may read", "a cursor of shard 0", async () => {
+      await new ConsumerGroup(service, place).cursorOf(0, "begin", signal);
+    });
+  },
+
   eventMetadata: {
     project: "The project.",
     logstore: "The logstore.",
@@ -98,6 +123,7 @@ export default defineBinding({
     returned: "comes again once the shard is read anew: the group's checkpoint does not pass it",
     atLeastOnce: "logs are read before the Logstore deletes them by age",
     key: "the shard, with `inOrder`",
+    shared: true,
     duplicates: {
       app: "what the app has: `maxInFlight` (64)",
       runtime:

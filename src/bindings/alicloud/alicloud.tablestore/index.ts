@@ -1,6 +1,7 @@
 import { defineBinding, type Answer } from "../../../binding.ts";
 import { problemsOf } from "../../../check-settings.ts";
 import { BindingError } from "../../../errors.ts";
+import { examineByRequest } from "../../../examine-by-request.ts";
 import { string } from "../../../metadata/fields.ts";
 import { caCertField } from "../../../metadata/tls-fields.ts";
 import { durationText, instantText, now } from "../../../sql/timing.ts";
@@ -9,6 +10,7 @@ import {
   decodeGetRow,
   encodeBatchGetRow,
   encodeDeleteRow,
+  encodeDescribeTable,
   encodeGetRow,
   encodePutRow,
 } from "./messages.ts";
@@ -76,6 +78,26 @@ export default defineBinding({
       { memory, hide, caCert: metadata.caCert },
     );
     return { service, tableName, [Symbol.asyncDispose]: () => service[Symbol.asyncDispose]() };
+  },
+
+  async examine({ service, tableName }, questions) {
+    const { signal, unknown, omit } = questions;
+    // It means no permission, too, which has a code of its own today.
+    const strangers = ["OTSAuthFailed"];
+    if (tableName === "") {
+      omit("exists");
+      const request = async () => void (await service.ask("ListTable", new Uint8Array(), signal));
+      await examineByRequest(questions, request, [["authenticated", ""]], strangers);
+      return unknown("may write", "", "each call names its table");
+    }
+    const described = encodeDescribeTable(tableName);
+    const told = [
+      ["authenticated", ""],
+      ["exists", `table ${tableName}`],
+    ] as const;
+    const request = async () => void (await service.ask("DescribeTable", described, signal));
+    await examineByRequest(questions, request, told, strangers);
+    unknown("may write", `table ${tableName}`, "only writing a row tells");
   },
 
   operations: {

@@ -27,6 +27,11 @@ export function encodeDeleteRow(table: string, primaryKey: readonly Cell[]): Uin
   return encodeChange(table, encodeRow({ primaryKey, isDeleted: true }));
 }
 
+/** `DescribeTableRequest`. */
+export function encodeDescribeTable(table: string): Uint8Array {
+  return text(new BinaryWriter(), 1, table).finish();
+}
+
 function encodeChange(table: string, row: Uint8Array): Uint8Array {
   const writer = text(new BinaryWriter(), 1, table);
   return message(message(writer, 2, row), 3, condition).finish();

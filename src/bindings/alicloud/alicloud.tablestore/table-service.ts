@@ -14,7 +14,13 @@ export type Login = {
   readonly secret: string;
 };
 
-export type Action = "PutRow" | "GetRow" | "BatchGetRow" | "DeleteRow";
+export type Action =
+  | "PutRow"
+  | "GetRow"
+  | "BatchGetRow"
+  | "DeleteRow"
+  | "DescribeTable"
+  | "ListTable";
 
 /** Said before anything is done: the vendor's own SDKs repeat any action then. */
 const busy: Meaning = { reason: "unavailable", effect: "unsent" };

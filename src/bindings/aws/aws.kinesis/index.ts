@@ -88,6 +88,7 @@ export default defineBinding({
     returned: "stays in its shard: the checkpoint does not pass it",
     atLeastOnce: "the stream keeps the records: 24 hours unless it is set otherwise",
     key: "the record's partition key",
+    shared: true,
     duplicates: {
       app: "what the app has: `maxInFlight` (64)",
       runtime:

@@ -211,6 +211,7 @@ export default defineBinding({
       "stays in the bucket and comes with a later listing, or its notification is visible again",
     atLeastOnce:
       "the object is in the bucket, and its notification, where it is read by those, in the queue",
+    shared: "with `notificationQueue`",
     duplicates: {
       app: "what the app has: `maxInFlight` (64)",
       runtime:
@@ -219,6 +220,8 @@ export default defineBinding({
         "none while the runtime lives; one that ends while the bucket does not answer: what was handled and not put away yet (128)",
     },
   },
+
+  isShared: ({ notificationQueue }) => Boolean(notificationQueue),
 
   read: ({ bucket, queue }, reading) =>
     queue === undefined ? readListing(bucket, reading) : readNotifications(bucket, queue, reading),

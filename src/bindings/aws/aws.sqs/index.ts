@@ -66,6 +66,7 @@ export default defineBinding({
     atLeastOnce:
       "the queue keeps the messages: 4 days unless it is set otherwise, and while they were received less often than its redrive policy says",
     key: "the message group of a FIFO queue",
+    shared: true,
     duplicates: {
       app: "what the app has: `maxInFlight` (64)",
       runtime: "what was received: `maxInFlight` (64), and what waits for a retry",

@@ -180,6 +180,7 @@ export default defineBinding({
       "stays in the container and comes with a later listing, or its notification is visible again",
     atLeastOnce:
       "the blob is in the container, and its notification, where it is read by those, in the queue and not expired",
+    shared: "with `notificationQueue`",
     duplicates: {
       app: "what the app has: `maxInFlight` (64)",
       runtime:
@@ -188,6 +189,8 @@ export default defineBinding({
         "none while the runtime lives; one that ends while the container does not answer: what was handled and not put away yet (128)",
     },
   },
+
+  isShared: ({ notificationQueue }) => Boolean(notificationQueue),
 
   read: ({ container, queue }, reading) =>
     queue === undefined

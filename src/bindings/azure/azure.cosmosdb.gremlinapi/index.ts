@@ -1,6 +1,7 @@
 import { defineBinding } from "../../../binding.ts";
 import { problemsOf } from "../../../check-settings.ts";
 import { BindingError } from "../../../errors.ts";
+import { examineByRequest } from "../../../examine-by-request.ts";
 import { parseAddress } from "../../../http-client/address.ts";
 import { durationText, instantText, now } from "../../../sql/timing.ts";
 import { authoritiesOf } from "../../../tls/pem.ts";
@@ -66,6 +67,19 @@ export default defineBinding({
         };
       },
     },
+  },
+
+  async examine(client, questions) {
+    const { metadata, signal, unknown } = questions;
+    // The server asks who it is with the first query; this one reads nothing.
+    const nothing = { gremlin: "g.V().limit(0)", bindings: undefined };
+    const request = async () => void (await client.run(nothing, signal));
+    const told = [
+      ["authenticated", ""],
+      ["exists", `graph of ${metadata.username}`],
+    ] as const;
+    await examineByRequest(questions, request, told);
+    unknown("may write", "", "only a query that writes tells");
   },
 
   async ping(client, signal) {

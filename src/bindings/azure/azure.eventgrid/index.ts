@@ -5,7 +5,7 @@ import { parseAddress } from "../../../http-client/address.ts";
 import { entraDrivers, needsEntraDriver, openEntra } from "../../../identity/azure/entra.ts";
 import { eventGridFields } from "./fields.ts";
 import type { EventGridMetadata } from "./fields.ts";
-import { readEvents, readInputSettings } from "./input.ts";
+import { examineInput, readEvents, readInputSettings } from "./input.ts";
 import { Topic } from "./publisher.ts";
 
 const empty = new Uint8Array();
@@ -55,9 +55,27 @@ export default defineBinding({
         })
       : undefined;
     return {
-      ...{ topic, http, login, name: component.name },
+      ...{ topic, http, login, memory, hide, name: component.name },
       [Symbol.asyncDispose]: async () => topic?.[Symbol.asyncDispose](),
     };
+  },
+
+  async examine({ topic, login, memory, hide, name }, questions) {
+    const { metadata, directions, unknown, omit } = questions;
+    const reads = directions.input && isInput(metadata);
+    if (directions.output && topic !== undefined) await topic.examine(questions);
+    else if (directions.output) unknown("may write", "", "topicEndpoint is not set");
+    if (reads) await examineInput(login(), name, { metadata, memory, hide, questions });
+    // The name of the topic is a part of its address.
+    else omit("exists");
+    if (directions.input)
+      unknown(
+        "may read",
+        "",
+        reads
+          ? "Event Grid sends the events: it must reach subscriberEndpoint"
+          : "subscriberEndpoint and scope are not set",
+      );
   },
 
   operations: {
@@ -76,6 +94,7 @@ export default defineBinding({
     returned: "is answered 503, and Event Grid sends it again after a pause of its own",
     atLeastOnce:
       "Event Grid repeats what was not answered with 2xx: by default 30 times within 24 hours",
+    shared: true,
     duplicates: {
       app: "what the app has: `maxInFlight` (64)",
       runtime: "what the app has: `maxInFlight` (64)",

@@ -1,14 +1,17 @@
 import type { HttpEndpoints, Reader, Reading } from "../../../binding.ts";
 import { BindingError } from "../../../errors.ts";
+import { examineByRequest } from "../../../examine-by-request.ts";
+import type { Questions } from "../../../examination.ts";
 import { parseAddress } from "../../../http-client/address.ts";
 import { ServiceClient } from "../../../http-client/service-client.ts";
 import { Exchange } from "../../../http-receiver/exchange.ts";
 import { Receiver, type Refusal } from "../../../http-receiver/receiver.ts";
 import type { Entra } from "../../../identity/azure/entra.ts";
+import type { MemoryShare } from "../../../memory/budget.ts";
 import { authorityHostOf, cloudOf } from "../../../identity/azure/settings.ts";
 import { answerHandshake, eventsOf } from "./deliveries.ts";
 import type { eventGridFields, EventGridMetadata } from "./fields.ts";
-import { ensureSubscription, pathOf } from "./subscription.ts";
+import { ensureSubscription, findSubscription, pathOf } from "./subscription.ts";
 import { Tokens } from "./tokens.ts";
 
 /** Event Grid sends no more than 1 MiB. */
@@ -106,6 +109,41 @@ export async function readEvents(
     flush: () => receiver.flush(),
     close: () => open.disposeAsync(),
   };
+}
+
+/** Whether the event subscription is there that events come by. Listens to nothing. */
+export async function examineInput(
+  entra: Entra,
+  component: string,
+  {
+    metadata,
+    memory,
+    hide,
+    questions,
+  }: {
+    readonly metadata: EventGridMetadata;
+    readonly memory: MemoryShare;
+    readonly hide: ((secret: string) => void) | undefined;
+    readonly questions: Questions;
+  },
+): Promise<void> {
+  const { signal, ask } = questions;
+  const settings = readInputSettings(metadata);
+  const { management: url } = settings;
+  const name = metadata.eventSubscriptionName || component;
+  await using client = await ServiceClient.open({ url, memory, hide, caCert: metadata.caCert });
+  const options = { ...settings, endpoint: url, client, entra, name };
+  const subject = `event subscription ${name}`;
+  let said = "";
+  const request = async (): Promise<void> => {
+    said = await findSubscription(options, signal);
+  };
+  const told = [
+    ["authenticated", ""],
+    ["exists", subject],
+  ] as const;
+  const reason = await examineByRequest(questions, request, told);
+  if (reason === undefined) await ask("exists", subject, () => said);
 }
 
 /** Nothing of a request without a good token is read. */

@@ -1,5 +1,7 @@
+import type { Questions } from "../../../examination.ts";
 import { parseAddress } from "../../../http-client/address.ts";
 import type { Answered } from "../../../http-client/exchange.ts";
+import { examineOrigin } from "../../../http-client/examine.ts";
 import { prefixed } from "../../../http-client/prefixed.ts";
 import { ServiceClient, serviceFailure } from "../../../http-client/service-client.ts";
 import type { ServiceOptions } from "../../../http-client/service-client.ts";
@@ -47,6 +49,19 @@ export class Topic implements AsyncDisposable {
     entra.refused(token);
     const another = await entra.token(scope, signal);
     done(another === token ? answered : await this.#bearing(another, event, signal));
+  }
+
+  /** Whether the topic is there, and Entra ID, where it is asked, gives a token for it. */
+  async examine(questions: Questions): Promise<void> {
+    const { signal, ask, unknown } = questions;
+    await examineOrigin(this.#client, this.#endpoint, questions);
+    const login = this.#login;
+    if ("entra" in login)
+      await ask("authenticated", "", async () => {
+        await login.entra.token(scope, signal);
+      });
+    else unknown("authenticated", "", "Event Grid checks the key only of what is published");
+    unknown("may write", "", "only publishing an event tells");
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -61,6 +61,18 @@ export async function ensureSubscription(
   return true;
 }
 
+/** Whether the event subscription is there, and leads to the component. Rejects with a `BindingError`. */
+export async function findSubscription(
+  options: SubscriptionOptions,
+  signal: AbortSignal,
+): Promise<string> {
+  const found = await ask(options, "GET", undefined, signal);
+  if (found.status === 404) return "it is made when the component reads";
+  if (!isSuccess(found.status)) throw failure("failed to check existing event subscription", found);
+  if (leadsHere(propertiesOf(found), options)) return "";
+  return `it leads elsewhere, and is led to ${options.webhook} when the component reads`;
+}
+
 async function untilMade(
   options: SubscriptionOptions,
   answered: Answered,

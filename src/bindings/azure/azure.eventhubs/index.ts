@@ -84,6 +84,7 @@ export default defineBinding({
     returned: "stays in its partition: the checkpoint does not pass it",
     atLeastOnce: "the hub keeps it",
     key: "the partition key; the partition, with `enableInOrderMessageDelivery`",
+    shared: true,
     duplicates: {
       app: "what the app has: `maxInFlight` (64)",
       runtime:

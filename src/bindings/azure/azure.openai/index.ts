@@ -2,6 +2,7 @@ import { defineBinding } from "../../../binding.ts";
 import type { Answer } from "../../../binding.ts";
 import { problemsOf } from "../../../check-settings.ts";
 import { BindingError } from "../../../errors.ts";
+import { examineByRequest } from "../../../examine-by-request.ts";
 import { parseAddress } from "../../../http-client/address.ts";
 import { prefixed } from "../../../http-client/prefixed.ts";
 import { isObject, ServiceClient } from "../../../http-client/service-client.ts";
@@ -36,6 +37,13 @@ export default defineBinding({
       models: new Models({ client, login, endpoint, maxBody }),
       [Symbol.asyncDispose]: () => client[Symbol.asyncDispose](),
     };
+  },
+
+  async examine({ models }, questions) {
+    const { signal, unknown, omit } = questions;
+    omit("exists");
+    await examineByRequest(questions, () => models.examine(signal), [["authenticated", ""]]);
+    unknown("may write", "", "each call names its deployment, and is paid for");
   },
 
   operations: {

@@ -28,6 +28,27 @@ export class Models {
     this.#options = options;
   }
 
+  /** Asks which models there are. Rejects with a `BindingError`. */
+  async examine(signal: AbortSignal): Promise<void> {
+    const { client, login, endpoint, maxBody } = this.#options;
+    const { secret, proof } = await this.#prove(signal);
+    const address = parseAddress(joinPath(endpoint, `openai/models?api-version=${apiVersion}`));
+    const headers = { ...proof, accept: "application/json" };
+    const answered = await client.ask({ method: "GET", address, headers, maxBody, secret }, signal);
+    if (answered.status === 401 && "entra" in login) login.entra.refused(secret);
+    if (!isSuccess(answered.status)) throw failure(answered);
+  }
+
+  async #prove(signal: AbortSignal): Promise<{
+    readonly secret: string;
+    readonly proof: Readonly<Record<string, string>>;
+  }> {
+    const { login } = this.#options;
+    if ("apiKey" in login) return { secret: login.apiKey, proof: { "api-key": login.apiKey } };
+    const secret = await login.entra.token(scope, signal);
+    return { secret, proof: { authorization: `Bearer ${secret}` } };
+  }
+
   /** Resolves to the members of the answer. */
   async ask(
     operation: "completions" | "chat/completions" | "embeddings",
@@ -37,9 +58,7 @@ export class Models {
     const { client, login, endpoint, maxBody } = this.#options;
     const name = encodeURIComponent(deployment.toWellFormed());
     const path = `openai/deployments/${name}/${operation}?api-version=${apiVersion}`;
-    const secret = "entra" in login ? await login.entra.token(scope, signal) : login.apiKey;
-    const proof: Readonly<Record<string, string>> =
-      "entra" in login ? { authorization: `Bearer ${secret}` } : { "api-key": secret };
+    const { secret, proof } = await this.#prove(signal);
     const answered = await client.ask(
       {
         method: "POST",

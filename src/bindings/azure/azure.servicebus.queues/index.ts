@@ -90,6 +90,7 @@ export default defineBinding({
       "goes back to the queue: modified, which counts as a delivery that failed, or released where no attempt at it failed",
     atLeastOnce: "the queue keeps it, and its lock is renewed",
     key: "the session id, with `requireSessions`; the queue, with `maxActiveMessages: 1`",
+    shared: true,
     duplicates: {
       app: "what the app has: `maxActiveMessages` (1; the matrix has 64)",
       runtime: "what was locked: the same",

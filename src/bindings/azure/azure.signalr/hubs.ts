@@ -5,6 +5,7 @@ import type { Answered } from "../../../http-client/exchange.ts";
 import { prefixed } from "../../../http-client/prefixed.ts";
 import { jsonMembers, serviceFailure } from "../../../http-client/service-client.ts";
 import type { ServiceClient } from "../../../http-client/service-client.ts";
+import { isSuccess } from "../../../http-client/status.ts";
 import type { Entra } from "../../../identity/azure/entra.ts";
 
 export type HubsOptions = {
@@ -84,6 +85,23 @@ export class Hubs {
     const { token } = jsonMembers(answered.body);
     if (typeof token === "string" && token !== "") return token;
     throw new BindingError("internal", "token is empty in response from Azure SignalR");
+  }
+
+  /** Asks whether a group has connections, which needs a login that the service knows. Rejects with a `BindingError`. */
+  async examine(signal: AbortSignal): Promise<void> {
+    const { client, login } = this.#options;
+    // Without a hub of its own, any: a hub is no more than a name.
+    const hub = this.#path({ hub: this.#options.hub || "cufflink" });
+    const url = `${hub}/groups/cufflink?api-version=${apiVersion}`;
+    const token = await this.#token(url, undefined, sendLifetime, signal);
+    const headers = { authorization: `Bearer ${token}` };
+    const wanted = { method: "HEAD", address: parseAddress(url), headers, secret: token };
+    const answered = await client.ask(wanted, signal);
+    const { status } = answered;
+    // 404: it has none.
+    if (isSuccess(status) || status === 404) return;
+    if (status === 401 && "entra" in login) login.entra.refused(token);
+    throw serviceFailure(`azure signalr failed with code ${status}`, answered);
   }
 
   async #post(

@@ -1,5 +1,6 @@
 import { defineBinding } from "../../../binding.ts";
 import { problemsOf } from "../../../check-settings.ts";
+import { examineByRequest } from "../../../examine-by-request.ts";
 import { ServiceClient } from "../../../http-client/service-client.ts";
 import { within } from "../../../http-client/within.ts";
 import { entraDrivers, needsEntraDriver, openEntra } from "../../../identity/azure/entra.ts";
@@ -44,6 +45,13 @@ export default defineBinding({
       hubs: new Hubs({ client, endpoint, login, hub: metadata.hub }),
       [Symbol.asyncDispose]: () => client[Symbol.asyncDispose](),
     };
+  },
+
+  async examine({ hubs }, questions) {
+    const { signal, unknown, omit } = questions;
+    omit("exists");
+    await examineByRequest(questions, () => hubs.examine(signal), [["authenticated", ""]]);
+    unknown("may write", "", "only sending a message tells");
   },
 
   operations: {

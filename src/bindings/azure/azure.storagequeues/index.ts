@@ -75,6 +75,7 @@ export default defineBinding({
   guarantee: {
     returned: "is visible to all again after the pause",
     atLeastOnce: "messages are taken before they expire (`ttl` of who sends them)",
+    shared: true,
     duplicates: {
       app: "what the app has: `maxInFlight` (64)",
       runtime: "what the app has, and handled messages whose deletion was under way (80)",

@@ -7,9 +7,12 @@ import { Identity, identityDrivers, needsLibrary } from "../../../identity/gcp/i
 import { parseDuration } from "../../../metadata/duration.ts";
 import { goUnquote } from "../../../text/go-unquote.ts";
 import { authoritiesOf } from "../../../tls/pem.ts";
+import { examineEntity } from "../examine-entity.ts";
+import { fullName } from "../names.ts";
 import { checkBucket, checkKey, objectPath } from "../object-paths.ts";
 import { placeOf, type Place } from "../place.ts";
 import { StorageClient } from "../storage-client.ts";
+import { examineBucket, type Wanted } from "./examine.ts";
 import { decoded, encoded } from "./base64.ts";
 import {
   bucketFields,
@@ -239,6 +242,7 @@ export default defineBinding({
       "stays in the bucket and comes with a later listing, or its notification is delivered again",
     atLeastOnce:
       "the object is in the bucket, and the subscription, where it is read by one, retains its notification",
+    shared: "with `notificationSubscription`",
     duplicates: {
       app: "what the app has: `maxInFlight` (64)",
       runtime:
@@ -248,10 +252,26 @@ export default defineBinding({
     },
   },
 
+  isShared: ({ notificationSubscription }) => Boolean(notificationSubscription),
+
   read: ({ client, subscriber }, reading) =>
     subscriber === undefined
       ? readListing(client, reading)
       : readNotifications(client, subscriber, reading),
+
+  async examine({ client, subscriber }, questions) {
+    const { metadata, directions } = questions;
+    const rights: Wanted["rights"][number][] = [];
+    if (directions.output) rights.push(["may write", "storage.objects.create"]);
+    if (directions.input) rights.push(["may read", "storage.objects.get"]);
+    if (directions.input && subscriber === undefined)
+      rights.push(["may read", "storage.objects.list"]);
+    await examineBucket(client, { bucket: metadata.bucket, rights }, questions);
+    if (subscriber === undefined) return;
+    const { notificationSubscription = "", projectID } = metadata;
+    const name = fullName("subscription", notificationSubscription, projectID);
+    await examineEntity(subscriber, { kind: "subscription", name }, questions);
+  },
 
   async ping({ client, subscriber }, signal) {
     await Promise.all([client.ping(signal), subscriber?.ping(signal)]);

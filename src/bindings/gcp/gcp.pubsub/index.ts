@@ -5,6 +5,7 @@ import { Identity, identityDrivers, needsLibrary } from "../../../identity/gcp/i
 import type { Values } from "../../../metadata/fields.ts";
 import { authoritiesOf } from "../../../tls/pem.ts";
 import { checkAckDeadline } from "../ack-deadline.ts";
+import { examineEntity, type Entity } from "../examine-entity.ts";
 import { fullName } from "../names.ts";
 import { placeOf } from "../place.ts";
 import { PubsubClient } from "../pubsub-client.ts";
@@ -77,6 +78,7 @@ export default defineBinding({
     returned: "is delivered again, with the later ones of its ordering key",
     atLeastOnce: "the subscription retains the messages, and has no dead letters",
     key: "the ordering key, where the subscription keeps the order",
+    shared: true,
     duplicates: {
       app: "what the app has: `maxInFlight` (64)",
       runtime: "what the server delivered: `maxInFlight` (64), and what waits for a retry",
@@ -93,6 +95,24 @@ export default defineBinding({
     const subscription = fullName("subscription", metadata.subscription, metadata.projectID);
     const { ackDeadline } = metadata;
     return new SubscriptionReader({ client, subscription, ackDeadline, reading, eventOf });
+  },
+
+  async examine(client, questions) {
+    const { metadata, directions, unknown, omit } = questions;
+    const { topic, subscription, projectID } = metadata;
+    const entities: Entity[] = [];
+    if (directions.output && topic)
+      entities.push({ kind: "topic", name: fullName("topic", topic, projectID) });
+    if (directions.input && subscription)
+      entities.push({
+        ...{ kind: "subscription", name: fullName("subscription", subscription, projectID) },
+      });
+    if (entities.length === 0) omit("exists");
+    for (const entity of entities)
+      if ((await examineEntity(client, entity, questions)) === "unauthenticated") return;
+    if (directions.output && !topic) unknown("may write", "", "each call names its topic");
+    if (directions.input && !subscription)
+      unknown("may read", "", "nothing is read: the metadata has no subscription");
   },
 
   async ping(client, signal) {

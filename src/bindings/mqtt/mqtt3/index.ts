@@ -58,6 +58,7 @@ export default defineBinding({
   guarantee: {
     returned: "is not acknowledged until the next connection",
     atLeastOnce: "the broker keeps the session",
+    shared: "with a shared subscription, `$share/GROUP/FILTER`",
     duplicates: {
       app: "what the app has: `maxInFlight` (64)",
       runtime:
@@ -65,6 +66,8 @@ export default defineBinding({
       server: "the same",
     },
   },
+
+  isShared: ({ topic }) => topic.startsWith("$share/"),
 
   read({ address, metadata }, reading) {
     return startConsumer(address, `${metadata.consumerID}-consumer`, reading);

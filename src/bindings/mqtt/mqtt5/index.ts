@@ -82,6 +82,7 @@ export default defineBinding({
     returned: "is not acknowledged until the next connection",
     atLeastOnce:
       "the server keeps the session (`sessionExpiryInterval`); with QoS 0 events are lossy, those that come while nobody reads are lost",
+    shared: "with a shared subscription, `$share/GROUP/FILTER`",
     duplicates: {
       app: "what the app has: `maxInFlight` (64)",
       runtime:
@@ -89,6 +90,8 @@ export default defineBinding({
       server: "the same with QoS 1; none with QoS 2 while the runtime's process lives",
     },
   },
+
+  isShared: ({ topic = [] }) => topic.length > 0 && topic.every((one) => one.startsWith("$share/")),
 
   read({ address, metadata }, reading) {
     return startConsumer(address, `${metadata.consumerID}-consumer`, reading);

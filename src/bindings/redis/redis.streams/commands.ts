@@ -113,15 +113,48 @@ export class GroupCommands {
 
   /** How many entries the group has not delivered; `undefined`: the server cannot tell. */
   async lag(): Promise<number | undefined> {
-    const groups = listOf(await this.#run("XINFO", "GROUPS", this.#stream));
-    for (const group of groups) {
+    return numberOf((await this.#describe())?.get("lag"));
+  }
+
+  /**
+   * How many entries the group has not acknowledged, delivered or not. Without the group: all, where the first reader
+   * begins with the oldest, else 1 if there are any. A server that cannot tell (before Redis 7, and where entries were
+   * deleted) counts as 1 what may be many.
+   */
+  async unsettled(fromOldest: boolean): Promise<number> {
+    const group = await this.#describe();
+    if (group === undefined) {
+      const all = numberOf(await this.#run("XLEN", this.#stream)) ?? 0;
+      return fromOldest ? all : Math.min(all, 1);
+    }
+    const pending = numberOf(group.get("pending")) ?? 0;
+    return pending + (numberOf(group.get("lag")) ?? (await this.#anyBehind(group)));
+  }
+
+  /** 1: there are entries behind the last one that the group has delivered. */
+  async #anyBehind(group: ReadonlyMap<string, unknown>): Promise<number> {
+    const last = textOf(group.get("last-delivered-id"));
+    const { entries } = entriesOf(
+      await this.#run("XRANGE", this.#stream, `(${last}`, "+", "COUNT", 1),
+    );
+    return entries.length;
+  }
+
+  /** What the server says of the group; `undefined`: there is no such group, or no stream. */
+  async #describe(): Promise<ReadonlyMap<string, unknown> | undefined> {
+    let groups: unknown;
+    try {
+      groups = await this.#run("XINFO", "GROUPS", this.#stream);
+    } catch (error) {
+      if (error instanceof BindingError && error.message.includes("no such key")) return undefined;
+      throw error;
+    }
+    for (const group of listOf(groups)) {
       const pairs = listOf(group);
       const named = new Map(
         pairs.flatMap((name, at) => (at % 2 === 0 ? [[textOf(name), pairs[at + 1]] as const] : [])),
       );
-      if (textOf(named.get("name")) !== this.#group) continue;
-      const lag = named.get("lag");
-      return typeof lag === "number" ? lag : undefined;
+      if (textOf(named.get("name")) === this.#group) return named;
     }
     return undefined;
   }
@@ -131,6 +164,10 @@ export class GroupCommands {
   #run(command: Argument, ...args: Argument[]): Promise<unknown> {
     return this.#connection.run((client) => client.callBuffer(String(command), ...args));
   }
+}
+
+function numberOf(value: unknown): number | undefined {
+  return typeof value === "number" ? value : undefined;
 }
 
 function isCode(error: unknown, ...codes: readonly string[]): boolean {

@@ -79,6 +79,7 @@ export default defineBinding({
     atLeastOnce:
       "the stream is not trimmed beneath its pending entries, and the server keeps its data",
     key: "`keyField`, while one process reads the group under one name",
+    shared: true,
     duplicates: {
       app: "what the app has: `maxInFlight` (64)",
       runtime: "what the server delivered: `maxInFlight` (64), and what waits for a retry",
@@ -147,6 +148,12 @@ export default defineBinding({
   async backlog({ connection, metadata }) {
     const { stream, consumerGroup, consumer } = metadata;
     return (await new GroupCommands(connection, stream, consumerGroup, consumer ?? "").lag()) ?? 0;
+  },
+
+  async totalBacklog({ connection, metadata }) {
+    const { stream, consumerGroup, startFrom } = metadata;
+    const commands = new GroupCommands(connection, stream, consumerGroup, "");
+    return commands.unsettled(startFrom === "oldest");
   },
 });
 

@@ -5,7 +5,7 @@ import type { GrpcService, Method } from "../../../grpc-service/service.ts";
 import type { MessageFields, MessageValues } from "../../../grpc-service/messages.ts";
 import { string, type Fields } from "../../../metadata/fields.ts";
 import { gatewayFields } from "../fields.ts";
-import { checkGateway, openGateway } from "../gateway.ts";
+import { checkGateway, examineGateway, openGateway } from "../gateway.ts";
 import { goJson } from "../go-json.ts";
 import { gateway } from "../messages.ts";
 import { invalid, Payload, required } from "../payload.ts";
@@ -33,6 +33,13 @@ export default defineBinding({
   check: async (metadata) => problemsOf([() => checkGateway(metadata)]),
 
   open: ({ metadata, memory, hide, signal }) => openGateway(metadata, memory, hide, signal),
+
+  async examine(service, questions) {
+    const { unknown, omit } = questions;
+    omit("exists");
+    await examineGateway(service, questions);
+    unknown("may write", "", "each command has rights of its own, and none can be tried");
+  },
 
   operations: {
     topology: {

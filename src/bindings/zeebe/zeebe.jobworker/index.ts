@@ -11,7 +11,7 @@ import {
   type Values,
 } from "../../../metadata/fields.ts";
 import { gatewayFields } from "../fields.ts";
-import { checkGateway, openGateway } from "../gateway.ts";
+import { checkGateway, examineGateway, openGateway } from "../gateway.ts";
 import { JobWorker } from "../job-worker.ts";
 
 const usualTimeout = 5 * 60_000;
@@ -97,6 +97,7 @@ export default defineBinding({
     returned:
       "fails: the engine gives it out again while it has retries left, and then has an incident",
     atLeastOnce: "the engine keeps its jobs until they are completed",
+    shared: true,
     duplicates: {
       app: "what the app has: `concurrency` (4)",
       runtime: "what was taken: `maxJobsActive` (32), and what waits for a retry",
@@ -124,6 +125,14 @@ export default defineBinding({
       autocomplete: metadata.autocomplete,
       retryBackOff: metadata.retryBackOff ?? 0,
     });
+  },
+
+  async examine(service, questions) {
+    const { unknown, omit } = questions;
+    // A type of jobs is no more than a name.
+    omit("exists");
+    await examineGateway(service, questions);
+    unknown("may read", "", "whoever asks for jobs gets them");
   },
 
   async ping(service, signal) {

@@ -7,7 +7,7 @@ const appSecret = "app secret";
 /** What DingTalk sends, and sends again until it is taken. */
 export const dingtalkSource = postedSource(
   dingtalk,
-  { id: "alerts", url: "http://127.0.0.1:1/robot/send", appSecret },
+  { id: "alerts", url: "http://127.0.0.1:1/robot/send", appSecret, direction: "input" },
   () => {
     const { timestamp = "", sign = "" } = outgoingHeaders(appSecret);
     return { timestamp, sign };

@@ -20,6 +20,8 @@ export async function startOpenai(knows: (token: string) => boolean = () => fals
     if (state.status !== 0)
       return answer(state.status, { error: { code: "its_code", message: "words of the service" } });
     const { pathname, searchParams } = new URL(url, "http://host");
+    if (method === "GET" && pathname === "/openai/models")
+      return answer(200, { object: "list", data: [{ id: "gpt-4o", object: "model" }] });
     const match =
       /^\/openai\/deployments\/([^/]+)\/(completions|chat\/completions|embeddings)$/.exec(pathname);
     if (match === null || method !== "POST" || searchParams.get("api-version") !== "2024-06-01")

@@ -20,6 +20,8 @@ export async function startSignalr(knows: (token: string) => boolean = () => fal
       void response.writeHead(status, { "content-type": "text/plain" }).end(text);
     if (!knows(token) && !isSigned(token, asked.href)) return refuse(401, "no valid token");
     if (state.status !== 0) return refuse(state.status, "words of the service");
+    if (method === "HEAD" && /^\/api\/hubs\/[^/]+\/groups\/[^/]+$/.test(asked.pathname))
+      return void response.writeHead(404).end();
     if (method !== "POST" || asked.searchParams.get("api-version") !== "2022-11-01")
       return refuse(404, "no such thing");
     if (asked.pathname.endsWith("/:generateToken")) {

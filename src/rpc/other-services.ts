@@ -8,10 +8,10 @@ import { deadLettersService } from "./dead-letters.ts";
 import { historyService } from "./history.ts";
 import { operationsService } from "./operations.ts";
 import { reflectionServices } from "./reflection.ts";
-import type { ServicesOptions } from "./services.ts";
+import type { ServicesOptions } from "./main-services.ts";
 
-/** The services of `lazyServiceNames`, in a file of its own because it is loaded at the first call of one. */
-export function lazyServices(options: ServicesOptions, others: readonly Service[]): Service[] {
+/** The services of `otherServiceNames`, in a file of its own because it is loaded at the first call of one. */
+export function otherServices(options: ServicesOptions, main: readonly Service[]): Service[] {
   const { runtime, description, operations, closing, store } = options;
   const components = (): ReturnType<typeof runtime.components> => runtime.components();
   const sampler = operations?.sampler ?? new Sampler(components);
@@ -42,6 +42,6 @@ export function lazyServices(options: ServicesOptions, others: readonly Service[
       }),
     );
   }
-  const descs = [...others, ...services].map(({ desc }) => desc);
+  const descs = [...main, ...services].map(({ desc }) => desc);
   return [...services, ...reflectionServices(descs)];
 }

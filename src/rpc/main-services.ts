@@ -8,6 +8,7 @@ import type { StoreState } from "../store/store.ts";
 import type { BindingsOptions } from "./bindings.ts";
 import { daprService, type DaprOptions } from "./dapr.ts";
 import { healthService } from "./health.ts";
+import { mainServiceNames, otherServiceNames } from "./service-names.ts";
 
 export type ServicesOptions = DaprOptions &
   BindingsOptions & {
@@ -30,20 +31,9 @@ export type OperationsOptions = {
   readonly sampler?: Sampler | undefined;
 };
 
-/** The services that are loaded at their first call, by name: many a process never sees one. */
-export const lazyServiceNames: readonly string[] = [
-  "cufflink.v1.Bindings",
-  "cufflink.v1.DeadLetters",
-  "cufflink.v1.History",
-  "cufflink.v1.Operations",
-  "grpc.reflection.v1.ServerReflection",
-  "grpc.reflection.v1alpha.ServerReflection",
-];
-
-/** The services that are there from the start. */
-export function runtimeServices(options: ServicesOptions): Service[] {
+/** The services of `mainServiceNames`. */
+export function mainServices(options: ServicesOptions): Service[] {
   const { runtime, closing, store } = options;
-  const dapr = daprService(options);
-  const names = [dapr.desc.typeName, "grpc.health.v1.Health", ...lazyServiceNames];
-  return [dapr, healthService({ runtime, services: names, store, closing })];
+  const services = [...mainServiceNames, ...otherServiceNames];
+  return [daprService(options), healthService({ runtime, services, store, closing })];
 }

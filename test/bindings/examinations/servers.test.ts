@@ -2,29 +2,17 @@ import { randomUUID } from "node:crypto";
 import { connect as connectAmqp } from "amqplib";
 import { Redis } from "ioredis";
 import { expect, onTestFinished, test } from "vitest";
-import type { AnyBinding } from "../../src/binding.ts";
-import kafka from "../../src/bindings/kafka/index.ts";
-import mqtt3 from "../../src/bindings/mqtt/mqtt3/index.ts";
-import mysql from "../../src/bindings/mysql/index.ts";
-import nats from "../../src/bindings/nats/index.ts";
-import postgres from "../../src/bindings/postgres/index.ts";
-import rabbitmq from "../../src/bindings/rabbitmq/index.ts";
-import redisStreams from "../../src/bindings/redis/redis.streams/index.ts";
-import redis from "../../src/bindings/redis/redis/index.ts";
-import { componentName, startComponent } from "../../src/testkit/binding/component-runtime.ts";
-import { describeWith, uniqueName } from "../servers/describe-with.ts";
-
-/** What an examination of a component answers: `kind subject: result` of each question, without those left open. */
-async function examine(binding: AnyBinding, properties: Record<string, string>) {
-  const { runtime, close } = await startComponent(binding, { direction: "output", ...properties });
-  onTestFinished(close);
-  const { checks } = await runtime.examine(componentName, 10_000);
-  return Object.fromEntries(
-    checks
-      .filter(({ kind, result }) => kind !== "definition" && result !== "unknown")
-      .map(({ kind, subject, result }) => [`${kind} ${subject}`.trim(), result]),
-  );
-}
+import kafka from "../../../src/bindings/kafka/index.ts";
+import mqtt3 from "../../../src/bindings/mqtt/mqtt3/index.ts";
+import mysql from "../../../src/bindings/mysql/index.ts";
+import nats from "../../../src/bindings/nats/index.ts";
+import postgres from "../../../src/bindings/postgres/index.ts";
+import rabbitmq from "../../../src/bindings/rabbitmq/index.ts";
+import redisStreams from "../../../src/bindings/redis/redis.streams/index.ts";
+import redis from "../../../src/bindings/redis/redis/index.ts";
+import { componentName, startComponent } from "../../../src/testkit/binding/component-runtime.ts";
+import { describeWith, uniqueName } from "../../servers/describe-with.ts";
+import { knownOf as examine } from "./examined.ts";
 
 describeWith("redis", (server) => {
   const redisHost = `${server.host}:${server.port}`;

@@ -1,0 +1,121 @@
+import { BindingError } from "../../errors.ts";
+import type { Link } from "../../nats-client/link.ts";
+import type { Retention } from "../store.ts";
+import type { Subjects } from "./subjects.ts";
+
+/** Atomic batches came with it. */
+const leastVersion = [2, 12] as const;
+
+/** As many copies as help against the loss of one server. */
+const mostReplicas = 3;
+
+/** How long the server tells of a subject whose last message has gone, in nanoseconds. */
+const markerLife = 60 * 1_000_000_000;
+
+export type StreamConfig = {
+  readonly name: string;
+  readonly num_replicas: number;
+  readonly storage: string;
+  readonly max_msgs_per_subject: number;
+  readonly allow_direct?: boolean;
+  readonly allow_atomic?: boolean;
+  readonly allow_msg_ttl?: boolean;
+};
+
+export type StreamInfo = {
+  readonly config: StreamConfig;
+  readonly cluster?: {
+    readonly leader?: string;
+    readonly replicas?: readonly { readonly name: string }[];
+  };
+};
+
+export type StreamOptions = {
+  readonly subjects: Subjects;
+  /** How many copies new streams have. Default: as many as servers, up to 3. */
+  readonly replicas: number | undefined;
+  readonly history: Retention["history"];
+};
+
+/** Throws a `BindingError` where the server is too old. */
+export function checkVersion(link: Link): void {
+  const [major = 0, minor = 0] = link.serverVersion
+    .split(".")
+    .map((part) => Number.parseInt(part, 10));
+  if (major > leastVersion[0] || (major === leastVersion[0] && minor >= leastVersion[1])) return;
+  throw new BindingError(
+    "failed_precondition",
+    `the NATS server has version ${link.serverVersion || "unknown"}, and the store needs ${leastVersion.join(".")} or newer; update it`,
+    { effect: "unsent" },
+  );
+}
+
+/** Makes the two streams, where they are not there. Resolves to what the server says of that of the records. */
+export async function prepareStreams(link: Link, options: StreamOptions): Promise<StreamInfo> {
+  const { subjects, history } = options;
+  const common = {
+    ...{ storage: "file", retention: "limits", num_replicas: options.replicas ?? copies(link) },
+    ...{ allow_direct: true, allow_atomic: true, allow_msg_ttl: true },
+  };
+  const records = await prepareStream(link, {
+    ...{ ...common, name: subjects.recordStream, subjects: [`${subjects.records}.>`] },
+    // What is kept has no limits but the store's own: nothing goes for anything new.
+    ...{ discard: "new", max_msgs_per_subject: 1, subject_delete_marker_ttl: markerLife },
+  });
+  const nanoseconds = 1_000_000;
+  await prepareStream(link, {
+    ...{ ...common, name: subjects.historyStream, subjects: [`${subjects.history}.>`] },
+    ...{ discard: "old", max_msgs: history.count, max_age: history.age * nanoseconds },
+    max_msgs_per_subject: -1,
+  });
+  return records;
+}
+
+/** What the server says of the stream of the records. */
+export function streamInfo(link: Link, stream: string): Promise<StreamInfo> {
+  return link.api<StreamInfo>(`STREAM.INFO.${stream}`, undefined, `stream ${stream}`);
+}
+
+async function prepareStream(link: Link, config: StreamConfig): Promise<StreamInfo> {
+  const { name } = config;
+  const info = await streamInfo(link, name).catch(async (error: unknown) => {
+    if (!(error instanceof BindingError) || error.reason !== "not_found") throw error;
+    return create(link, config);
+  });
+  const wrong = (["allow_direct", "allow_atomic", "allow_msg_ttl", "max_msgs_per_subject"] as const)
+    .filter((key) => (info.config[key] ?? false) !== config[key])
+    .map((key) => `${key}: ${config[key]}`);
+  if (wrong.length > 0) {
+    throw new BindingError(
+      "failed_precondition",
+      `the stream ${name} cannot be the store: it needs ${wrong.join(", ")}; change it, or remove it to have it made anew`,
+      { effect: "unsent" },
+    );
+  }
+  return info;
+}
+
+async function create(link: Link, config: StreamConfig): Promise<StreamInfo> {
+  const { name } = config;
+  try {
+    return await link.api<StreamInfo>(
+      `STREAM.CREATE.${name}`,
+      config,
+      `creating the stream ${name}`,
+    );
+  } catch (error) {
+    const { reason, message } = BindingError.from(error);
+    // Another replica was faster.
+    const there = await streamInfo(link, name).catch(() => undefined);
+    if (there !== undefined) return there;
+    const remedy =
+      reason === "permission_denied"
+        ? "; have somebody make it who may: see docs/store-nats.md"
+        : "; for fewer copies say --store-replicas";
+    throw new BindingError(reason, `${message}${remedy}`, { effect: "unsent", cause: error });
+  }
+}
+
+function copies(link: Link): number {
+  return Math.max(1, Math.min(mostReplicas, link.servers));
+}
