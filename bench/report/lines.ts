@@ -16,6 +16,7 @@ const titles: Record<ContenderName, string> = {
   "cufflink-forgetful": "Cufflink, stream, without history",
   "cufflink-lazy": "Cufflink, lazy",
   "cufflink-opened": "Cufflink, all opened",
+  "cufflink-workers": "Cufflink, two workers",
   before: "the build before",
   daprd: "daprd",
   "grpc-go": "grpc-go",

@@ -13,6 +13,7 @@ const colors: Record<ContenderName, string> = {
   "cufflink-forgetful": "#5aa786",
   "cufflink-lazy": "#0b6e4f",
   "cufflink-opened": "#5aa786",
+  "cufflink-workers": "#3c78a8",
   before: "#5aa786",
   daprd: "#c2571a",
   "grpc-go": "#4d7ea8",

@@ -10,6 +10,7 @@ export type ContenderName =
   | "cufflink-forgetful"
   | "cufflink-lazy"
   | "cufflink-opened"
+  | "cufflink-workers"
   | "before"
   | "daprd"
   | "grpc-go"

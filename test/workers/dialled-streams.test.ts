@@ -30,9 +30,9 @@ function createStreams(present = new Set([0, 1])) {
   });
   const said: Uint8Array[] = [];
   let wake: (() => void) | undefined;
-  let over = false;
+  const over = new AbortController();
   async function* messages(): AsyncGenerator<Uint8Array> {
-    while (!over || said.length > 0) {
+    while (!over.signal.aborted || said.length > 0) {
       const message = said.shift();
       if (message === undefined) await new Promise<void>((resolve) => (wake = resolve));
       else yield message;
@@ -44,7 +44,7 @@ function createStreams(present = new Set([0, 1])) {
     wake?.();
   };
   const hangUp = (): void => {
-    over = true;
+    over.abort();
     wake?.();
   };
   return { streams, told, answers, say, hangUp, present };

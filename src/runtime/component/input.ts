@@ -6,14 +6,13 @@ import type { DeadLetter } from "../../store/records.ts";
 import type { App } from "../app.ts";
 import { ComponentCheckpoints } from "./component-checkpoints.ts";
 import type { ComponentCode } from "./component-code.ts";
-import type { ComponentSettings } from "./component-fields.ts";
 import { usualMaxInFlight, type DeliveryOptions } from "../delivery/delivery-options.ts";
 import type { Delivery } from "../delivery/delivery.ts";
 import { addCounts, newCounts, type EventCounts } from "../delivery/event-counts.ts";
 import type { MakeFanOut } from "../delivery/fan-out.ts";
 import { fencedReader } from "../delivery/fenced.ts";
 import { openDelivery } from "../delivery/open-delivery.ts";
-import { shown, type Opened } from "./opening.ts";
+import { shown } from "./opening.ts";
 import { InputLease, isSingleton } from "./input-lease.ts";
 import type { Fleet } from "../ownership.ts";
 import { PauseRecord } from "./pause-record.ts";
@@ -24,6 +23,7 @@ import type { StallFacts } from "./stall.ts";
 import type { Pause } from "../status.ts";
 import { redactedLogger } from "../../redacted-logger.ts";
 import type { WorkerSide } from "../worker-side.ts";
+import type { Reading } from "./input-reading.ts";
 import { Subscription, type SubscriptionState } from "./subscription.ts";
 
 export type InputOptions = Pick<
@@ -50,16 +50,6 @@ export type InputOptions = Pick<
   /** The source refuses to be read, over a connection that stays for the outputs. */
   readonly onRefused: (why: BindingError) => void;
   readonly worker?: Pick<WorkerSide, "reads"> | undefined;
-};
-
-/** What reading goes by: the opened connection, and whom to tell when it cannot go on. */
-export type Reading = {
-  readonly opened: Opened;
-  readonly settings: ComponentSettings;
-  readonly route: string;
-  /** Outputs use the connection: a source that refuses to be read does not end it. */
-  readonly shared: boolean;
-  readonly lost: (reason: unknown) => void;
 };
 
 /** Why an input must not read for the time being. */
