@@ -4,6 +4,7 @@ import type { ComponentIdentity } from "./component-identity.ts";
 import type { Logger, Notice } from "./logger.ts";
 import type { MemoryShare } from "./memory/budget.ts";
 import type { Fields, Values } from "./metadata/fields.ts";
+import type { TickRecords } from "./tick-records.ts";
 
 /** What an input promises. The suites, the fault matrix and the docs go by exactly this. */
 export type InputGuarantee = {
@@ -54,6 +55,8 @@ export type Reading<MetadataFields extends Fields> = {
   readonly signal: AbortSignal;
   /** Where a source without acknowledgements of its own keeps how far its events were handled. */
   readonly checkpoints: Checkpoints;
+  /** Where a source that is a schedule keeps which ticks it has begun. Absent: nowhere. */
+  readonly ticks?: TickRecords;
   /** To be called when reading has ended by itself or cannot go on. */
   readonly lost: (reason: unknown) => void;
   /**

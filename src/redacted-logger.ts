@@ -1,13 +1,20 @@
 import type { Logger } from "./binding.ts";
 import { messageOf } from "./errors.ts";
 import type { Redact } from "./secrets.ts";
+import { traceFields } from "./traced-log.ts";
 
-/** The logger that a binding is handed: no line of its own shows what its component keeps secret. */
+/**
+ * The logger that a binding is handed: no line of its own shows what its component keeps secret, and what it logs in recorded work
+ * has the trace's ids.
+ */
 export function redactedLogger(logger: Logger, redact: Redact): Logger {
   const write =
     (level: keyof Logger): Logger[keyof Logger] =>
-    (fields, message) =>
-      logger[level](shownValue(fields, redact) as typeof fields, redact(message));
+    (fields, message) => {
+      const shown = shownValue(fields, redact) as typeof fields;
+      const traced = traceFields();
+      logger[level](traced === undefined ? shown : { ...traced, ...shown }, redact(message));
+    };
   return {
     debug: write("debug"),
     info: write("info"),

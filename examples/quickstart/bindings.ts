@@ -79,6 +79,8 @@ export type TickBinding = {
     readonly readTimeUTC?: string;
     /** The time zone of the schedule, or `Local`. */
     readonly timeZone?: string;
+    /** When it was due, in RFC 3339, where ticks are recorded. */
+    readonly dueTime?: string;
   }>): void;
 };
 

@@ -28,6 +28,8 @@ const sinks = new Set(
 const findingFolders = /^src\/(resources|policy|schedule)\//;
 const findingFunctions = /^(check|problems?|findings?|mistakes?|complaints?)/i;
 const findingKeys = new Set(["message", "problem", "reason"]);
+/** What connections are called at a server. */
+const isName = /^(cufflink( …)+|… input)$/;
 /** Keys and calls whose texts describe, and are no errors. */
 const describing = new Set(
   "description summary example help default option argument addHelpText prepare exec info debug split".split(
@@ -68,7 +70,7 @@ function collectFrom(file: SourceFile, world: World): ErrorText[] {
   const add = (node: Node, reason: string | undefined): void => {
     for (const text of textsOf(node, file, world)) {
       if (!/\p{L}{2,}[^…]* /u.test(text) && !/ \p{L}{2,}/u.test(text)) continue;
-      if (/^(SELECT|CREATE|INSERT) /.test(text)) continue;
+      if (/^(SELECT|CREATE|INSERT) /.test(text) || isName.test(text)) continue;
       const line = file.text.slice(0, node.start).split("\n").length;
       const key = `${text} ${reason}`;
       if (!found.has(key)) found.set(key, { text, reason, file: file.path, line });

@@ -17,6 +17,7 @@ import { addNewCommand } from "./new.ts";
 import { addReloadCommand } from "./reload.ts";
 import { addRunCommand } from "./run.ts";
 import { addScalerCommand } from "./scaler.ts";
+import { addStoreCommand } from "./store.ts";
 import { addStopInputsCommand } from "./stop-inputs.ts";
 import { addTypesCommand } from "./types.ts";
 import { addWhyCommand } from "./why.ts";
@@ -37,6 +38,7 @@ export function addCommands(program: Command, setExitCode: (code: number) => voi
   addConsoleCommand(program, setExitCode);
   addCheckCommand(program);
   addStopInputsCommand(program);
+  addStoreCommand(program);
   addTypesCommand(program);
   addGenerateCommand(program);
   addKubernetesCommand(program, setExitCode);

@@ -2,6 +2,7 @@ import type { RequestOptions } from "node:http";
 import { setTimeout } from "node:timers/promises";
 import { messageOf } from "../errors.ts";
 import type { Endpoint } from "../grpc/endpoint.ts";
+import { tlsRemedy } from "../grpc/tls-remedy.ts";
 
 /** What is asked, of which runtime. */
 export type HealthQuestion = {
@@ -47,7 +48,10 @@ export async function askHealth(question: HealthQuestion): Promise<HealthAnswer>
         : reasonOfComponent(what.component, status, body);
     return { healthy: reason === "", status, reason, took: after() };
   } catch (error) {
-    return { healthy: false, status: undefined, reason: messageOf(error), took: after() };
+    const text = messageOf(error);
+    const remedy = tlsRemedy(text);
+    const reason = remedy === undefined ? text : `${text.trim()}; ${remedy}`;
+    return { healthy: false, status: undefined, reason, took: after() };
   }
 }
 

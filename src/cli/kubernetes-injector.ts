@@ -73,6 +73,11 @@ async function run(flags: Flags, sidecar: ReturnType<typeof readSidecarOptions>)
   const port = readPort(flags.port);
   const validity = readDuration("--certificate-lifetime", flags.certificateLifetime);
   if (validity < 60_000) throw new UsageError("--certificate-lifetime is shorter than a minute");
+  for (const host of flags.host)
+    if (!/^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/i.test(host))
+      throw new UsageError(
+        `--host ${JSON.stringify(host)} is neither a DNS name nor an IPv4 address`,
+      );
   const level = logLevels.find((one) => one === flags.logLevel);
   if (level === undefined)
     throw new UsageError(`--log-level ${flags.logLevel} is none of ${logLevels.join(", ")}`);
@@ -82,12 +87,14 @@ async function run(flags: Flags, sidecar: ReturnType<typeof readSidecarOptions>)
   const [
     { startInjector },
     { CallerGate },
+    { listenFailure },
     { ApiConfiguration },
     { KubernetesLogin },
     { KubernetesClient },
   ] = await Promise.all([
     import("../kubernetes/injector/injector.ts"),
     import("../server/caller-gate.ts"),
+    import("../server/listen-failure.ts"),
     import("../kubernetes/injector/api-configuration.ts"),
     import("../identity/kubernetes/access.ts"),
     import("../kubernetes-client/client.ts"),
@@ -113,6 +120,11 @@ async function run(flags: Flags, sidecar: ReturnType<typeof readSidecarOptions>)
     onAdmission: (admission) => told(admission),
     onProblem: (reason) => logger.warn({ reason }, "something failed; the injector tries again"),
     onTrusted: () => logger.info({}, "ready: the API server knows the certificate"),
+  }).catch((error: unknown) => {
+    const { syscall } = error as NodeJS.ErrnoException;
+    if (syscall !== "listen" && syscall !== "getaddrinfo") throw error;
+    const named = { place: "--port", host: "--listen-address" };
+    throw listenFailure({ host: flags.listenAddress, port, flags: named }, error);
   });
   logger.info({ on: flags.listenAddress, port: injector.port, hosts }, "the injector listens");
   const signal = await endSignal();

@@ -40,8 +40,9 @@ export class StoreClock {
     this.#measuredAt = received;
   }
 
-  /** Milliseconds since 1970. Until it was measured, the process's own time. */
+  /** Whole milliseconds since 1970. Until it was measured, the process's own time. */
   now(): number {
-    return this.#offset === undefined ? clock.now() : this.#offset + clock.elapsed();
+    if (this.#offset === undefined) return clock.now();
+    return Math.floor(this.#offset + clock.elapsed());
   }
 }

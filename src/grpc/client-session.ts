@@ -1,6 +1,5 @@
 import type net from "node:net";
 import type tls from "node:tls";
-import { messageOf } from "../errors.ts";
 import { Http2ClientConnection } from "../http2/client-connection.ts";
 import { ErrorCode } from "../http2/error-code.ts";
 
@@ -147,8 +146,12 @@ export class ClientSession {
 const noHttp2 = "the server speaks no HTTP/2 over TLS";
 
 function describe(error: Error): string {
-  if ((error as NodeJS.ErrnoException).code === "ERR_SSL_TLSV1_ALERT_NO_APPLICATION_PROTOCOL")
+  const { code = "", reason } = error as NodeJS.ErrnoException & { readonly reason?: string };
+  if (code === "ERR_SSL_TLSV1_ALERT_NO_APPLICATION_PROTOCOL")
     return `${noHttp2}: it takes no h2 by ALPN`;
   if (error instanceof AggregateError) return error.errors.map(String).join("; ");
-  return messageOf(error);
+  // OpenSSL's message has places in its source.
+  if (!code.startsWith("ERR_SSL_") || reason === undefined) return error.message;
+  const isCleartext = code === "ERR_SSL_WRONG_VERSION_NUMBER";
+  return isCleartext ? `no TLS is spoken there (${reason})` : `TLS: ${reason}`;
 }

@@ -8,6 +8,7 @@ import {
 } from "@connectrpc/connect";
 import { BindingError, grpcCodes, type Reason } from "../errors.ts";
 import { type Endpoint, endpointForms, formatAddress } from "../grpc/endpoint.ts";
+import { tlsRemedy } from "../grpc/tls-remedy.ts";
 import { createGrpcTransport, type GrpcTransport } from "../grpc/transport.ts";
 
 export type CallerOptions = {
@@ -108,15 +109,6 @@ const reasons: ReadonlyMap<number, Reason> = new Map(
 /** What to do when nobody answers, as far as the failure tells. */
 function unreachable(name: string, failure: string): string {
   const why = failure.replace(`cannot connect to ${name}: `, "");
-  return `no runtime answers at ${name} (${why}); ${remedyOf(why)}`;
-}
-
-function remedyOf(failure: string): string {
-  if (/certificate|altnames/i.test(failure))
-    return "say --ca FILE of the authority that its certificate is from, or --insecure to take any";
-  if (/wrong version number|packet length too long|EPROTO/i.test(failure))
-    return "it does not speak TLS there; leave out https://, --ca and --insecure";
-  if (/ended the connection|ECONNRESET|socket hang up/.test(failure))
-    return "if it speaks TLS there, say --address https://host:port, or --ca or --insecure";
-  return `start one, or say where it is by --address: ${endpointForms}`;
+  const remedy = tlsRemedy(why) ?? `start one, or say where it is by --address: ${endpointForms}`;
+  return `no runtime answers at ${name} (${why}); ${remedy}`;
 }

@@ -180,6 +180,9 @@ export type Retention = {
 
 const day = 24 * 60 * 60 * 1000;
 
+/** How long attempt counts are kept, in milliseconds, and how many of a component. */
+export const attemptRetention = { age: 7 * day, count: 10_000 };
+
 export const defaultRetention: Retention = {
   deadLetters: { age: 30 * day, count: 100_000, bytes: 1024 ** 3 },
   history: { age: 7 * day, count: 100_000 },

@@ -52,10 +52,10 @@ test.each(bindings.map(({ name }) => name))("%s has a test and a page", (name) =
   expect(existsSync(resolve(root, `docs/bindings/${name}.md`))).toBe(true);
 });
 
-test.each(bindings.filter(({ notBuilt }) => notBuilt !== true))(
-  "$name has questions of its own for an examination",
-  ({ examine }) => expect(examine).toBeTypeOf("function"),
-);
+test("each that is built has questions of its own for an examination", () => {
+  const without = bindings.filter((one) => one.notBuilt !== true && one.examine === undefined);
+  expect(without.map(({ name }) => name)).toEqual([]);
+});
 
 test.each(bindings.filter((one) => one.read !== undefined).map(({ name }) => name))(
   "%s says what it promises as an input",

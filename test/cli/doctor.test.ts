@@ -173,6 +173,7 @@ describe("the components of files", () => {
     const run = ["doctor", "--resources-path", join(folder, "components")];
     const { code, stdout } = await cufflinkHere(run);
     expect(stdout).toContain(`? reachable      port ${server.port}: it is in use: by the runtime`);
+    expect(stdout).not.toContain("✓ reachable");
     expect(code).toBe(0);
   });
 

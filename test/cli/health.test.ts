@@ -123,6 +123,22 @@ test("--wait asks until it is healthy, and says the last reason when it never is
   });
 });
 
+test("where TLS is the reason for no answer, it is said what to do", async () => {
+  const ending = createServer((request) => request.socket.destroy()).listen(0, "127.0.0.1");
+  await once(ending, "listening");
+  onTestFinished(() => closed(ending));
+  const { port } = ending.address() as { port: number };
+  expect((await cufflinkHere(["health", `--dapr-http-port=${port}`])).stderr).toBe(
+    `cufflink: not healthy at 127.0.0.1:${port}: socket hang up; if it speaks TLS there, say --address https://host:port, or --ca or --insecure\n`,
+  );
+  const plain = createServer((_, response) => response.end()).listen(0, "127.0.0.1");
+  await once(plain, "listening");
+  onTestFinished(() => closed(plain));
+  const there = (plain.address() as { port: number }).port;
+  const asked = await cufflinkHere(["health", "--insecure", `--dapr-http-port=${there}`]);
+  expect(asked.stderr).toContain("it does not speak TLS there; leave out https://");
+});
+
 test("what does not answer is not healthy after --timeout", async () => {
   const silent = createServer(() => undefined).listen(0, "127.0.0.1");
   await once(silent, "listening");

@@ -1,4 +1,6 @@
+import { once } from "node:events";
 import { readFileSync } from "node:fs";
+import { createServer } from "node:net";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { version } from "../../src/version.ts";
@@ -103,8 +105,26 @@ test("injector refuses flags that cannot be meant, before it starts", async () =
     ["--certificate-lifetime", "5s"],
     ["--log-level", "loud"],
     ["--run-as-user", "root"],
+    ["--host", "no host"],
   ])
     expect((await kubernetes("injector", flag ?? "", value ?? "")).code, flag).toBe(2);
+});
+
+test("injector names the flags of a port that it cannot have", async () => {
+  const taken = createServer().listen(0, "127.0.0.1");
+  await once(taken, "listening");
+  const { port } = taken.address() as { port: number };
+  try {
+    const { code, stderr } = await kubernetes("injector", "--port", String(port));
+    expect([code, stderr]).toEqual([
+      69,
+      expect.stringContaining(
+        `cannot listen on 127.0.0.1:${port}: another process listens there; end it, or choose another port by --port`,
+      ),
+    ]);
+  } finally {
+    taken.close();
+  }
 });
 
 test("the chart and its settings are of this version", () => {

@@ -39,7 +39,7 @@ export function startWriting(
   folder: string,
   options: { count?: number; shell?: string; uid?: number; flags?: readonly string[] } = {},
 ): WritingProcess {
-  const program = [join(import.meta.dirname, "writing-process.ts"), folder];
+  const program = [join(import.meta.dirname, "sqlite/writing-process.ts"), folder];
   if (options.count !== undefined) program.push(String(options.count));
   const command = [process.execPath, ...(options.flags ?? []), ...program];
   const [file = "", ...args] =

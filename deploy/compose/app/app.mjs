@@ -11,7 +11,7 @@ const server = createServer((request, response) => {
   const chunks = [];
   request.on("data", (chunk) => chunks.push(chunk));
   request.on("end", () => {
-    handle(JSON.parse(Buffer.concat(chunks).toString()))
+    handle(Buffer.concat(chunks).toString())
       .then(() => response.writeHead(200).end())
       .catch((error) => {
         process.stderr.write(`${error.message}\n`);
@@ -22,7 +22,8 @@ const server = createServer((request, response) => {
 server.listen(8080, () => process.stdout.write("the app listens\n"));
 process.on("SIGTERM", () => server.close());
 
-async function handle({ id, quantity }) {
+async function handle(text) {
+  const { id, quantity } = JSON.parse(text);
   if (!(quantity > 0)) throw new Error(`order ${id} has no quantity`);
   const receipt = { operation: "create", data: { order: id, quantity } };
   const body = JSON.stringify(receipt);

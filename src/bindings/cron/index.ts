@@ -2,6 +2,7 @@ import { defineBinding, type InboundEvent } from "../../binding.ts";
 import { BindingError } from "../../errors.ts";
 import { oneOf, string, type Field } from "../../metadata/fields.ts";
 import { DropLog } from "./drop-log.ts";
+import { tickEvent } from "./tick-event.ts";
 import { parseSchedule, type Schedule } from "../../schedule/schedule.ts";
 import { nextTimeOf, startInterval, startTicker } from "../../schedule/ticker.ts";
 
@@ -9,8 +10,9 @@ import { nextTimeOf, startInterval, startTicker } from "../../schedule/ticker.ts
  * Calls the app at the times of a schedule.
  *
  * A tick that the app does not handle is tried again. When the next one is due meanwhile, that one is
- * dropped and counted, so that there is one unhandled tick at most. Nothing is made up for the time
- * while the runtime was down.
+ * dropped and counted, so that there is one unhandled tick at most. Where one replica of several reads, and where `catchUp`
+ * asks for it, ticks are recorded: see {@link RecordedTicks}. Otherwise nothing is made up for the time while the runtime was
+ * down.
  */
 export default defineBinding({
   name: "cron",
@@ -25,6 +27,12 @@ export default defineBinding({
         "What to do with a tick that is due while an earlier one is not handled: skip it, or deliver it concurrently.",
       direction: "input",
       default: "skip",
+    }),
+    catchUp: oneOf(["none", "last", "all"], {
+      description:
+        "Which ticks are delivered afterwards that were due while no process read: none, the last one, or all, at most the newest 1,000. For this, ticks are recorded in the store before they are delivered. Those of the 20 seconds in which a replica takes over from another are always delivered.",
+      direction: "input",
+      default: "none",
     }),
   },
 
@@ -51,11 +59,13 @@ export default defineBinding({
   eventMetadata: {
     readTimeUTC: "When the tick was due to be read, in UTC.",
     timeZone: "The time zone of the schedule, or `Local`.",
+    dueTime: "When it was due, in RFC 3339, where ticks are recorded.",
   },
 
   guarantee: {
     returned: "is dropped and counted when the next tick is due",
-    atLeastOnce: "the process runs; ticks that are due while it is down are skipped",
+    atLeastOnce:
+      "the process runs; ticks that are due while it is down are skipped, unless `catchUp` says otherwise",
     key: "the component",
     shared: false,
     duplicates: {
@@ -65,14 +75,20 @@ export default defineBinding({
     },
   },
 
-  read({ next }, { component, metadata, logger, deliver }) {
-    const { schedule, overlap } = metadata;
+  async read({ next }, reading) {
+    const { component, metadata, logger, deliver, ticks } = reading;
+    const { schedule, overlap, catchUp } = metadata;
     const start =
       schedule.kind === "every"
         ? (tick: (due: Date) => void) => startInterval(schedule.interval, tick)
         : (tick: (due: Date) => void) => startTicker(next ?? (() => undefined), tick);
     if (next !== undefined && next(Date.now()) === undefined) {
       logger.warn({}, "the schedule has no future time: no tick will come");
+    }
+
+    if (ticks !== undefined && (ticks.owner !== undefined || catchUp !== "none")) {
+      const { readRecorded } = await import("./read-recorded.ts");
+      return readRecorded(next, ticks, reading);
     }
 
     let unsettled = false;
@@ -128,30 +144,4 @@ function schedule(): Field<Schedule, true> {
     example: "*/15 * * * *",
   });
   return { ...text, parse: parseSchedule };
-}
-
-function tickEvent(
-  due: Date,
-  key: string | undefined,
-  settle: InboundEvent["settle"],
-  revoked: AbortSignal,
-): InboundEvent {
-  return {
-    data: new Uint8Array(),
-    metadata: { readTimeUTC: formatTime(new Date()), timeZone: process.env["TZ"] || "Local" },
-    headers: [],
-    id: due.toISOString(),
-    key,
-    settle,
-    revoked,
-  };
-}
-
-/** The way Go prints a time in UTC: `2026-11-23 02:56:46.8 +0000 UTC`, the fraction without trailing zeros. */
-function formatTime(time: Date): string {
-  const text = time
-    .toISOString()
-    .replace("T", " ")
-    .replace(/\.?0*Z$/, "");
-  return `${text} +0000 UTC`;
 }

@@ -44,8 +44,8 @@ export default defineBinding({
   },
 
   async examine({ port, path }, { ask, omit }) {
-    omit("authenticated", "exists");
-    await ask("reachable", "", () => `on port ${port} for ${path}, which senders must reach`);
+    omit("authenticated", "exists", "may read");
+    await ask("reachable", `port ${port}`, () => `senders must reach it for ${path}`);
   },
 
   eventMetadata: {

@@ -21,8 +21,11 @@ export type InjectorServerOptions = AdmissionOptions & {
 
 /** An object of Kubernetes has up to 1.5 MiB in its store, and a review has it up to two times, with what JSON adds. */
 const largestReview = 8 * 1024 * 1024;
-/** So many bytes of reviews are held at one time; what comes beyond is to be sent again. */
-const mostHeld = 64 * 1024 * 1024;
+/**
+ * So many bytes of reviews are held at one time, and what comes beyond is to be sent again: with what one takes while it is read, the
+ * chart's limit has room for them.
+ */
+const mostHeld = 24 * 1024 * 1024;
 /** How long the rest of a refused review is read and thrown away, so that the sender sees the answer. Milliseconds. */
 const lingering = 2_000;
 /** API servers wait for a webhook for 30 seconds at most. */

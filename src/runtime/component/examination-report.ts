@@ -11,10 +11,15 @@ type Directions = { readonly input: boolean; readonly output: boolean };
 export class ExaminationReport {
   readonly #checks: Check[] = [];
   readonly #omitted = new Set<CheckKind>();
+  readonly #portsInUse = new Set<number>();
   #interruption: string | undefined;
 
   /** The answers, by kind in the order of {@link checkKinds}. */
   finish(binding: AnyBinding, directions: Directions): Check[] {
+    for (const port of this.#portsInUse) {
+      const detail = "it is in use: by the runtime that has the component, or by another program";
+      this.add({ kind: "reachable", subject: `port ${port}`, result: "unknown", detail });
+    }
     const why = this.#whyUnknown(binding);
     for (const kind of checkKinds) {
       if (this.#omitted.has(kind) || this.#checks.some((one) => one.kind === kind)) continue;
@@ -40,11 +45,9 @@ export class ExaminationReport {
     this.#interruption = why;
   }
 
-  /** A port that the component listens on. One in use by another program could not be opened. */
+  /** A port that the component listens on. One that is in use may be the runtime's, whatever is told of it. */
   port(port: number, use: PortUse): void {
-    if (use !== "unknown") return;
-    const detail = "it is in use: by the runtime that has the component, or by another program";
-    this.add({ kind: "reachable", subject: `port ${port}`, result: "unknown", detail });
+    if (use === "unknown") this.#portsInUse.add(port);
   }
 
   /** The time was over before all questions were answered. A system that has answered none of them cannot be reached. */
@@ -91,7 +94,8 @@ export class ExaminationReport {
   ): Examination<never> {
     return {
       ...given,
-      ask: async (kind, subject, question) => {
+      ask: async (kind, asked, question) => {
+        const subject = redact(asked);
         try {
           const detail = redact((await question()) ?? "");
           this.add({ kind, subject, result: "passed", detail });
@@ -103,7 +107,7 @@ export class ExaminationReport {
         }
       },
       unknown: (kind, subject, why) =>
-        this.add({ kind, subject, result: "unknown", detail: redact(why) }),
+        this.add({ kind, subject: redact(subject), result: "unknown", detail: redact(why) }),
       omit: (...kinds) => {
         for (const kind of kinds) this.#omitted.add(kind);
       },

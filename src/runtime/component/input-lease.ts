@@ -1,4 +1,6 @@
 import type { AnyBinding, Logger } from "../../binding.ts";
+import { clock, type Timer } from "../../clock.ts";
+import type { App } from "../app.ts";
 import type { Opened } from "./opening.ts";
 import type { Fleet, Ownership } from "../ownership.ts";
 
@@ -7,10 +9,14 @@ export type InputLeaseOptions = {
   readonly logger: Logger;
   /** Absent: this process has the store alone, or none, and reads at once. */
   readonly fleet: Fleet | undefined;
+  /** This replica without its app does not ask. */
+  readonly app: App | undefined;
   /** This replica reads from now on. */
   readonly gained: () => void;
-  /** It reads no more; what is under way may take so many milliseconds. */
-  readonly lost: (remaining: number) => void;
+  /** It does not read: another does, or its app is away. */
+  readonly standsBy: () => void;
+  /** It reads no more; what is under way may take so many milliseconds. Resolves once that has ended. */
+  readonly lost: (remaining: number) => Promise<unknown>;
 };
 
 /** Why an input does not read while another replica does. */
@@ -31,19 +37,27 @@ export function isSingleton(
   return shared === false;
 }
 
-/** Whether this replica reads a source that one replica reads. It asks from the first connection on, until its release. */
+/** An app that is away for so long will not be back at once: another replica's may read. Milliseconds. */
+const awayFor = 10_000;
+
+/**
+ * Whether this replica reads a source that one replica reads. It asks from the first connection on, until its release, while its
+ * app is there: one without its app has nobody to read for.
+ */
 export class InputLease {
   readonly #options: InputLeaseOptions;
   #ownership: Ownership | undefined;
-  #unsubscribe: (() => void) | undefined;
+  #unsubscribe: (() => void)[] = [];
   #isAsked = false;
+  #isReleased = false;
   #reads = false;
+  #away: Timer | undefined;
 
   constructor(options: InputLeaseOptions) {
     this.#options = options;
   }
 
-  /** Nothing where the source is not one replica's alone. */
+  /** Nothing where the source is not one replica's alone, or this one does not ask for it. */
   get ownership(): Ownership | undefined {
     return this.#ownership;
   }
@@ -55,27 +69,62 @@ export class InputLease {
 
   /** Asks for the source, once. `silent`: an earlier one of the component has told. False: another reads it, or nobody knows. */
   ask(silent: boolean): boolean {
-    const { fleet, name, logger } = this.#options;
-    if (!this.#isAsked && fleet === undefined && !silent) logger.info({}, granted);
+    const { fleet, app, name, logger } = this.#options;
+    if (this.#isAsked) return fleet === undefined || this.#reads;
     this.#isAsked = true;
-    if (fleet === undefined) return true;
-    if (this.#ownership === undefined) {
-      this.#ownership = fleet.own(name);
-      this.#unsubscribe = this.#ownership.onChange(() => this.#changed());
-      this.#reads = this.#ownership.reads;
+    if (fleet === undefined) {
+      if (!silent) logger.info({}, granted);
+      return true;
     }
+    if (app !== undefined)
+      this.#unsubscribe.push(app.onAvailability(() => this.#appChanged(fleet, app)));
+    if (app?.available !== false) this.#own(fleet, name);
     return this.#reads;
   }
 
-  /** Another replica may read. Never rejects. */
-  async release(): Promise<void> {
-    this.#unsubscribe?.();
-    await this.#ownership?.release();
+  /** Gives the source up once the reading has ended, so that all that can be settled is. */
+  after<Result>(ending: Promise<Result>): Promise<Result> {
+    this.#isReleased = true;
+    clock.clearTimeout(this.#away);
+    for (const unsubscribe of this.#unsubscribe.splice(0)) unsubscribe();
+    return this.#ownership === undefined ? ending : this.#releaseAfter(ending, this.#ownership);
   }
 
-  #changed(): void {
-    const ownership = this.#ownership;
-    if (ownership === undefined || ownership.reads === this.#reads) return;
+  async #releaseAfter<Result>(ending: Promise<Result>, ownership: Ownership): Promise<Result> {
+    const result = await ending;
+    await ownership.release();
+    return result;
+  }
+
+  #own(fleet: Fleet, name: string): void {
+    const ownership = fleet.own(name);
+    this.#ownership = ownership;
+    this.#unsubscribe.push(ownership.onChange(() => this.#changed(ownership)));
+    this.#reads = ownership.reads;
+  }
+
+  #appChanged(fleet: Fleet, app: App): void {
+    clock.clearTimeout(this.#away);
+    if (this.#isReleased) return;
+    const { name, logger, standsBy, gained, lost } = this.#options;
+    if (app.available) {
+      if (this.#ownership !== undefined) return;
+      this.#own(fleet, name);
+      return this.#reads ? gained() : standsBy();
+    }
+    this.#away = clock.setTimeout(() => {
+      const ownership = this.#ownership;
+      if (ownership === undefined) return;
+      if (this.#reads) logger.info({}, "the app is away: another replica may read the component");
+      this.#ownership = undefined;
+      this.#reads = false;
+      void this.#releaseAfter(lost(ownership.remaining), ownership);
+      standsBy();
+    }, awayFor);
+  }
+
+  #changed(ownership: Ownership): void {
+    if (ownership !== this.#ownership || ownership.reads === this.#reads) return;
     this.#reads = ownership.reads;
     const { logger, gained, lost } = this.#options;
     if (this.#reads) {
@@ -84,6 +133,6 @@ export class InputLease {
     }
     const { remaining, reason } = ownership;
     logger.warn({ reason }, "this replica reads the component no more");
-    lost(remaining);
+    void lost(remaining);
   }
 }

@@ -6,6 +6,7 @@ import type { DeadLetter } from "../../store/records.ts";
 import type { App } from "../app.ts";
 import { ComponentCheckpoints } from "./component-checkpoints.ts";
 import type { ComponentCode } from "./component-code.ts";
+import { ComponentTicks } from "./component-ticks.ts";
 import { usualMaxInFlight, type DeliveryOptions } from "../delivery/delivery-options.ts";
 import type { Delivery } from "../delivery/delivery.ts";
 import { addCounts, newCounts, type EventCounts } from "../delivery/event-counts.ts";
@@ -83,13 +84,14 @@ export class Input {
 
   constructor(options: InputOptions) {
     this.#options = options;
-    const { store, name, logger, fleet } = options;
+    const { app, store, name, logger, fleet } = options;
     this.#record = new PauseRecord(store?.pauses, name, logger);
     if (options.worker?.reads(name) === false) this.#holds.add("elsewhere");
     this.#lease = new InputLease({
-      ...{ name, logger, fleet },
+      ...{ name, logger, fleet, app },
       gained: () => this.#release("standby"),
-      lost: (remaining) => void this.#hold("standby", remaining),
+      standsBy: () => this.#standBy(),
+      lost: (remaining) => this.#hold("standby", remaining),
     });
   }
 
@@ -146,11 +148,15 @@ export class Input {
   connected(reading: Reading): void {
     this.#reading = reading;
     const isSingle = isSingleton(reading.opened, this.#options.code.binding, this.#options.fleet);
-    if (isSingle && !this.#lease.ask(this.#recalled === "yes")) {
-      this.#holds.add("standby");
-      this.#options.onState({ kind: "wanted", reason: "" });
-    }
+    if (isSingle && !this.#lease.ask(this.#recalled === "yes")) this.#standBy();
     this.#begin();
+  }
+
+  #standBy(): void {
+    this.#holds.add("standby");
+    const { app, onState } = this.#options;
+    const kind = app?.available === false ? "app away" : "wanted";
+    onState({ kind, reason: app?.unavailableReason ?? "" });
   }
 
   /** The connection is gone: what the app has is awaited briefly, the rest is the source's again. */
@@ -220,15 +226,7 @@ export class Input {
   drain(deadline: number): Promise<{ abandoned: number }> {
     this.#drained = true;
     this.#refused.clear();
-    if (this.#lease.ownership === undefined) return this.#end(deadline);
-    return this.#endAndRelease(deadline);
-  }
-
-  /** Another replica may read once this one has settled all that it can. */
-  async #endAndRelease(deadline: number): Promise<{ abandoned: number }> {
-    const result = await this.#end(deadline);
-    await this.#lease.release();
-    return result;
+    return this.#lease.after(this.#end(deadline));
   }
 
   #hold(why: Hold, deadline: number): Promise<{ abandoned: number }> {
@@ -362,6 +360,7 @@ export class Input {
           },
           missed: (events, why) => observer.missed(name, events, why),
           checkpoints: new ComponentCheckpoints(store?.checkpoints, name, logger),
+          ticks: new ComponentTicks(store?.checkpoints, name, ownership),
         }),
       );
       if (reader === undefined) throw new Error(`bindings.${binding.name} gave no reader`);

@@ -10,6 +10,7 @@ import { ObservedBody } from "./observed-body.ts";
 import type { Observer } from "../observer.ts";
 import { withRetries, type RetriedAttempt } from "./retries.ts";
 import { requestParser, type RequestParser } from "./request.ts";
+import { logTraced } from "../../traced-log.ts";
 import { withoutSecrets, type Redact } from "../../secrets.ts";
 import type { OutputSpan, Span, Tracer } from "../tracer.ts";
 import type { WorkerSide } from "../worker-side.ts";
@@ -101,7 +102,8 @@ export class Outputs {
         onFailed: span && ((attempt, error) => span.failed(attempt, error)),
         async run(opened, within): Promise<StreamAnswer | void> {
           const call = new StreamedCall(invocation, request, opened.metadata, within);
-          if (found.invokeStream !== undefined) return found.invokeStream(opened.connection, call);
+          if (found.invokeStream !== undefined)
+            return traced(span, async () => found.invokeStream?.(opened.connection, call));
           const text = `operation ${operation} of ${name} takes its payload whole, not in parts`;
           throw new BindingError("unimplemented", text);
         },
@@ -186,7 +188,9 @@ export class Outputs {
         const request = this.#parse(found, invocation.metadata);
         try {
           const call = new OperationCall(invocation, request, opened.metadata, undefined);
-          answer = await found.invoke(opened.connection, call);
+          answer = await (span === undefined
+            ? found.invoke(opened.connection, call)
+            : logTraced(span, () => found.invoke(opened.connection, call)));
         } catch (error) {
           const again = repetition(component, found, invocation, request, opened, span);
           answer = await withRetries({ ...again, first: { error } });
@@ -256,8 +260,10 @@ function repetition(
       used = opened;
       onOpened?.(opened);
     },
-    run: ({ connection, metadata }, within) =>
-      operation.invoke(connection, new OperationCall(invocation, request, metadata, within)),
+    run({ connection, metadata }, within) {
+      const call = new OperationCall(invocation, request, metadata, within);
+      return traced(span, () => operation.invoke(connection, call));
+    },
   };
 }
 
@@ -265,6 +271,11 @@ function repetition(
 function withoutKey(invocation: Invocation): Invocation {
   const { [idempotencyKey]: _, ...metadata } = invocation.metadata;
   return { ...invocation, metadata };
+}
+
+/** Runs a binding's operation, of a span where there is one. */
+function traced<Result>(span: OutputSpan | undefined, run: () => Promise<Result>): Promise<Result> {
+  return span === undefined ? run() : logTraced(span, run);
 }
 
 function ownInvocation(

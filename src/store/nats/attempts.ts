@@ -1,15 +1,10 @@
 import type { AttemptCount } from "../records.ts";
-import type { AttemptStore } from "../store.ts";
+import { attemptRetention as retention, type AttemptStore } from "../store.ts";
 import { isGone } from "./messages.ts";
 import { Conflict } from "./publishing.ts";
 import type { StreamReader } from "./reader.ts";
 import type { Subjects } from "./subjects.ts";
 import type { Change, StreamWriter } from "./writer.ts";
-
-const day = 24 * 60 * 60 * 1000;
-
-/** How long a count is kept, in milliseconds, and how many of a component. */
-const retention = { age: 7 * day, count: 10_000 };
 
 /** How often a count that others change is read anew. */
 const mostTries = 5;
@@ -108,6 +103,10 @@ export class NatsAttempts implements AttemptStore {
 }
 
 function countOf(body: Uint8Array): AttemptCount {
-  const { component: _, ...count } = JSON.parse(Buffer.from(body).toString()) as AttemptRecord;
+  const { component: _, ...count } = attemptOf(body);
   return count;
+}
+
+export function attemptOf(body: Uint8Array): AttemptRecord {
+  return JSON.parse(Buffer.from(body).toString()) as AttemptRecord;
 }

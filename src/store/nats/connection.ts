@@ -158,6 +158,6 @@ export class StoreConnection {
   }
 }
 
-export function closedError(): BindingError {
+function closedError(): BindingError {
   return new BindingError("unavailable", "the store is closed", { effect: "unsent" });
 }

@@ -33,7 +33,7 @@ type Varz = {
 };
 
 const remedy =
-  "set sync_always: true in the jetstream block of each server and say --store-monitoring URL, or accept the loss with --store-durability relaxed";
+  "set sync_interval: always in the jetstream block of each server and say --store-monitoring URL, or accept the loss with --store-durability relaxed";
 
 /** Whether what the servers have acknowledged outlives their machines' power. */
 export class Durability {

@@ -4,14 +4,14 @@ import { headerJson } from "./messages.ts";
 import { digestToken } from "./subjects.ts";
 
 /** How many attempts a dead letter tells of: the last ones. */
-export const keptAttempts = 100;
+const keptAttempts = 100;
 
 /** What a message says of its dead letter in a header, so that lists need no bodies. */
 export type LetterAbout = {
   readonly id: string;
   readonly component: string;
   readonly storedAt: number;
-  /** Bytes in all, and of the payload. */
+  /** Bytes in all, roughly, and of the payload. */
   readonly bytes: number;
   readonly size: number;
   /** A digest of the source's own identity; absent: it has none. */
@@ -37,12 +37,15 @@ type LetterTexts = Omit<StoredDeadLetter, "event"> & {
 export function encodeLetter(letter: StoredDeadLetter): {
   readonly body: Uint8Array;
   readonly about: string;
+  /** How much room it takes, roughly. */
+  readonly size: number;
 } {
   const { event, ...rest } = letter;
   const { data, key, metadata } = event;
   const headers = packHeaders(event.headers);
   const texts: LetterTexts = {
-    ...{ ...rest, attempts: rest.attempts.slice(-keptAttempts) },
+    ...rest,
+    attempts: rest.attempts.slice(-keptAttempts),
     ...(event.id === undefined ? {} : { eventId: event.id }),
     ...{ metadata, headers: headers.length },
     ...(key === undefined ? {} : { key: typeof key === "string" ? key : { bytes: key.length } }),
@@ -53,14 +56,22 @@ export function encodeLetter(letter: StoredDeadLetter): {
   length.writeUInt32BE(json.length);
   const keyBytes = typeof key === "object" ? [key] : [];
   const body = Buffer.concat([length, json, headers, ...keyBytes, ...(data ? [data] : [])]);
+  const size = sizeOf(letter, headers);
   const about: LetterAbout = {
     ...{ id: letter.id, component: letter.component, storedAt: letter.storedAt },
-    ...{ bytes: body.length, size: data?.length ?? 0 },
+    ...{ bytes: size, size: data?.length ?? 0 },
     ...(event.id === undefined ? {} : { event: digestToken(event.id) }),
     attempt: digestToken(letter.identity),
     print: digestToken(letter.fingerprint),
   };
-  return { body, about: headerJson(about) };
+  return { body, about: headerJson(about), size };
+}
+
+/** How much room it takes, roughly, as the engine on SQLite counts it. */
+function sizeOf({ event, attempts, reason }: StoredDeadLetter, headers: Uint8Array): number {
+  const { data, key, metadata } = event;
+  const texts = JSON.stringify(metadata).length + JSON.stringify(attempts).length + reason.length;
+  return (data?.length ?? 0) + headers.length + (key?.length ?? 0) + texts;
 }
 
 /** How many bytes come before the payload; `undefined`: the beginning of the body does not have all of them. */

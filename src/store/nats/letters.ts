@@ -60,6 +60,8 @@ export class NatsLetters implements DeadLetterStore {
   async put(deadLetter: DeadLetter, fingerprint: string): Promise<string> {
     const doubt = await this.#options.doubt();
     if (doubt !== undefined) throw new BindingError("unavailable", doubt, { effect: "unsent" });
+    // What is too much is known by it.
+    this.index.start();
     const { id, component, identity, failed, reason } = deadLetter;
     const subject = this.#subjects.letter(component, identity, fingerprint);
     const count = { identity, fingerprint, begun: failed, lastError: reason };
@@ -102,8 +104,7 @@ export class NatsLetters implements DeadLetterStore {
       if (there !== undefined && !isGone(there)) return "present";
       if (letter.storedAt < Date.now() - age) return "expired";
       const change = changeOf(subject, letter, { expected: there?.sequence ?? 0 });
-      const size = change.body?.length ?? 0;
-      const isFull = this.index.count + 1 > count || this.index.bytes + size > bytes;
+      const isFull = this.index.count + 1 > count || this.index.bytes + change.size > bytes;
       if (isFull && this.index.count > 0) return "full";
       // Should the event come again after the dead letter went, it is meant to.
       const known = await this.#attempts.find(component, identity);
@@ -335,9 +336,13 @@ export class NatsLetters implements DeadLetterStore {
 /** Where a dead letter's message is put. */
 type Place = { readonly expected: number; readonly partsBefore?: number };
 
-function changeOf(subject: string, letter: StoredDeadLetter, place: Place): Change {
-  const { body, about } = encodeLetter(letter);
-  return { subject, body, about, ...place };
+function changeOf(
+  subject: string,
+  letter: StoredDeadLetter,
+  place: Place,
+): Change & { size: number } {
+  const { body, about, size } = encodeLetter(letter);
+  return { subject, body, about, size, ...place };
 }
 
 function partsOf({ headers }: StoredMessage): number {

@@ -125,3 +125,9 @@ export function headerJson(value: unknown): string {
 export function ttlText(ttl: number): string {
   return `${Math.max(1, Math.ceil(ttl / 1000))}s`;
 }
+
+/** The time to live that {@link ttlText} has written, in milliseconds; `undefined`: for ever. */
+export function ttlOf({ headers }: StoredMessage): number | undefined {
+  const [, seconds] = /^(\d+)s$/.exec(headers.get(headerNames.ttl) ?? "") ?? [];
+  return seconds === undefined ? undefined : Number(seconds) * 1000;
+}

@@ -1,14 +1,16 @@
 import { randomBytes } from "node:crypto";
-import { BindingError } from "../../errors.ts";
+import type { BindingError } from "../../errors.ts";
 import { loadDriver, type DriversFolder } from "../../drivers.ts";
 import { serversOf } from "../../nats-client/authentication.ts";
 import type { Driver } from "../../nats-client/driver.ts";
+import type { Copying } from "../copying.ts";
 import type { NatsSettings } from "../../nats-client/settings.ts";
 import { defaultRetention, type CheckedStore, type Retention, type StoreLogger } from "../store.ts";
 import { NatsAttempts } from "./attempts.ts";
 import { NatsCheckpoints } from "./checkpoints.ts";
 import { NatsClaims } from "./claims.ts";
 import { StoreConnection } from "./connection.ts";
+import { natsCopying } from "./nats-copying.ts";
 import { Durability, type DurabilityOptions } from "./durability.ts";
 import { Fences } from "./fences.ts";
 import { NatsHistory } from "./history.ts";
@@ -22,7 +24,7 @@ import { Subjects } from "./subjects.ts";
 import { StreamWriter } from "./writer.ts";
 
 /** The driver, and the version that it was tested with. */
-export const natsDriver = { name: "@nats-io/transport-node", version: "3.4.0" } as const;
+const natsDriver = { name: "@nats-io/transport-node", version: "3.4.0" } as const;
 
 export type NatsStoreOptions = {
   readonly appId: string;
@@ -46,7 +48,9 @@ export type NatsStoreOptions = {
 const tendPause = 60_000;
 
 /** A store in two streams of NATS JetStream, which all replicas of an app id share. Connects at its first use. */
-export function createNatsStore(options: NatsStoreOptions): CheckedStore {
+export function createNatsStore(
+  options: NatsStoreOptions,
+): CheckedStore & { readonly copying: Copying } {
   const { appId, settings, logger, driversFolder } = options;
   const { durability = {} } = options;
   const retention = options.retention ?? defaultRetention;
@@ -110,10 +114,14 @@ export function createNatsStore(options: NatsStoreOptions): CheckedStore {
     letters.tend().catch(() => undefined);
   }, tendPause);
   tending.unref();
+  const history = new NatsHistory(connection, historyReader, historyWriter, subjects);
   return {
     deadLetters: letters,
+    copying: natsCopying({
+      ...{ reader, historyReader, writer, subjects, attempts, deadLetters: letters, history },
+    }),
     attempts,
-    history: new NatsHistory(connection, historyReader, historyWriter, subjects),
+    history,
     claims: new NatsClaims(reader, writer, subjects, owner),
     pauses,
     checkpoints: new NatsCheckpoints(reader, writer, subjects),

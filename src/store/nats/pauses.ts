@@ -26,13 +26,13 @@ export class NatsPauses implements PauseStore {
     this.#subjects = subjects;
     this.#watch = new Watch(connection, reader, {
       filter: `${subjects.records}.pause.*`,
-      parse: ({ body }) => recordOf(body),
+      parse: ({ body }) => pauseRecordOf(body),
     });
   }
 
   async load(component: string): Promise<StoredPause | undefined> {
     const found = await this.#reader.whole(this.#subjects.pause(component));
-    const record = found && recordOf(found.body);
+    const record = found && pauseRecordOf(found.body);
     return record && pauseOf(record);
   }
 
@@ -64,7 +64,7 @@ function pauseOf({ by, reason, since }: PauseRecord): StoredPause {
   return { by, reason, since };
 }
 
-function recordOf(body: Uint8Array): PauseRecord | undefined {
+export function pauseRecordOf(body: Uint8Array): PauseRecord | undefined {
   try {
     return JSON.parse(Buffer.from(body).toString()) as PauseRecord;
   } catch {

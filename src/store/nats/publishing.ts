@@ -22,9 +22,15 @@ type PubAck = { readonly seq?: number; readonly error?: ApiError };
 
 /**
  * Publishes messages as one: all are there at one time, or none. Resolves to the sequence of the last one. Rejects with a
- * {@link Conflict}, or with a `BindingError`; of effect `ambiguous`: nobody knows.
+ * {@link Conflict}, or with a `BindingError`; of effect `ambiguous`: nobody knows. `isCareful`: each message is asked after,
+ * to learn which one the server does not take, and why.
  */
-export async function publish(link: Link, messages: readonly NewMessage[], id: string) {
+export async function publish(
+  link: Link,
+  messages: readonly NewMessage[],
+  id: string,
+  isCareful: boolean,
+): Promise<number> {
   const [single] = messages;
   if (single !== undefined && messages.length === 1) return acknowledged(link, single);
   let unacknowledged = 0;
@@ -40,8 +46,8 @@ export async function publish(link: Link, messages: readonly NewMessage[], id: s
       return acknowledged(link, one);
     }
     unacknowledged += message.body.length;
-    // An empty answer says that it has been kept for the batch. The first one tells at once of a batch that cannot be.
-    if (unacknowledged > window) {
+    // An empty answer says that it has been kept for the batch.
+    if (isCareful || unacknowledged > window) {
       await request(link, one);
       unacknowledged = 0;
     } else {

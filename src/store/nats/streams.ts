@@ -12,6 +12,9 @@ const mostReplicas = 3;
 /** How long the server tells of a subject whose last message has gone, in nanoseconds. */
 const markerLife = 60 * 1_000_000_000;
 
+/** The server keeps nothing for less, in milliseconds. */
+const leastAge = 100;
+
 export type StreamConfig = {
   readonly name: string;
   readonly num_replicas: number;
@@ -65,7 +68,11 @@ export async function prepareStreams(link: Link, options: StreamOptions): Promis
   const nanoseconds = 1_000_000;
   await prepareStream(link, {
     ...{ ...common, name: subjects.historyStream, subjects: [`${subjects.history}.>`] },
-    ...{ discard: "old", max_msgs: history.count, max_age: history.age * nanoseconds },
+    ...{
+      discard: "old",
+      max_msgs: history.count,
+      max_age: Math.max(leastAge, history.age) * nanoseconds,
+    },
     max_msgs_per_subject: -1,
   });
   return records;
@@ -108,11 +115,18 @@ async function create(link: Link, config: StreamConfig): Promise<StreamInfo> {
     // Another replica was faster.
     const there = await streamInfo(link, name).catch(() => undefined);
     if (there !== undefined) return there;
-    const remedy =
-      reason === "permission_denied"
-        ? "; have somebody make it who may: see docs/store-nats.md"
-        : "; for fewer copies say --store-replicas";
-    throw new BindingError(reason, `${message}${remedy}`, { effect: "unsent", cause: error });
+    const hints = [
+      ...(reason === "permission_denied"
+        ? ["have somebody make it who may: docs/store-nats.md"]
+        : []),
+      ...(config.num_replicas > 1
+        ? [`for fewer copies than ${config.num_replicas} say --store-replicas`]
+        : []),
+    ];
+    throw new BindingError(reason, [message, ...hints].join("; "), {
+      effect: "unsent",
+      cause: error,
+    });
   }
 }
 

@@ -62,6 +62,7 @@ export class StreamWriter {
   readonly #outcome: (error: BindingError | undefined) => void;
   readonly #run = randomBytes(6).toString("base64url");
   #number = 0;
+  #unfinished = 0;
   #idle: (() => void)[] = [];
 
   constructor(
@@ -94,6 +95,15 @@ export class StreamWriter {
   }
 
   async #write(lane: Lane, changes: readonly Change[]): Promise<Written> {
+    this.#unfinished++;
+    try {
+      return await this.#queued(lane, changes);
+    } finally {
+      if (--this.#unfinished === 0) for (const resolve of this.#idle.splice(0)) resolve();
+    }
+  }
+
+  async #queued(lane: Lane, changes: readonly Change[]): Promise<Written> {
     const link = await this.#connection.link();
     const id = `${this.#run}.${++this.#number}`;
     const { messages, heads } = messagesOf(changes, link.largestMessage - headerRoom, id);
@@ -114,7 +124,7 @@ export class StreamWriter {
 
   /** Resolves once nothing is under way. */
   async flush(): Promise<void> {
-    while (this.#lanes.size > 0) await new Promise<void>((resolve) => this.#idle.push(resolve));
+    while (this.#unfinished > 0) await new Promise<void>((resolve) => this.#idle.push(resolve));
   }
 
   async #work(lane: Lane): Promise<void> {
@@ -136,8 +146,6 @@ export class StreamWriter {
       }
     }
     this.#lanes.delete(lane.key);
-    if (this.#lanes.size > 0) return;
-    for (const resolve of this.#idle.splice(0)) resolve();
   }
 
   async #commit({ component }: Lane, jobs: readonly Job[]): Promise<void> {
@@ -189,6 +197,7 @@ export class StreamWriter {
     const deadline = AbortSignal.timeout(patience);
     /** Why nobody knows of an earlier attempt. */
     let doubt: BindingError | undefined;
+    let isBusy = false;
     for (let tries = 1; ; tries++) {
       try {
         const link = doubt
@@ -198,14 +207,14 @@ export class StreamWriter {
           const found = await this.#reader.last(last?.subject ?? "");
           if (found?.headers.get(headerNames.write) === id) return found?.sequence ?? 0;
         }
-        return await publish(link, messages, `${this.#run}.${++this.#number}`);
+        return await publish(link, messages, `${this.#run}.${++this.#number}`, isBusy);
       } catch (error) {
         if (error instanceof Conflict && doubt !== undefined) {
           const found = await this.#reader.last(last?.subject ?? "");
           if (found?.headers.get(headerNames.write) === id) return found?.sequence ?? 0;
           throw error;
         }
-        const isBusy = error instanceof Busy;
+        isBusy = error instanceof Busy;
         const isDoubtful = error instanceof BindingError && error.effect === "ambiguous";
         if (!isBusy && !isDoubtful && doubt === undefined) throw error;
         if (isDoubtful) doubt = error;

@@ -1,10 +1,6 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import type { AttemptCount } from "../records.ts";
-
-const day = 24 * 60 * 60 * 1000;
-
-/** How long a count is kept, in milliseconds, and how many of a component. */
-export const attemptRetention = { age: 7 * day, count: 10_000 };
+import { attemptRetention } from "../store.ts";
 
 type Row = {
   identity: string;

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { AttemptTable } from "./attempt-table.ts";
 import { CheckpointTable } from "./checkpoint-table.ts";
 import { ClaimTable } from "./claim-table.ts";
+import { CopyTable } from "./copy-table.ts";
 import { DatabaseFile } from "./database-file.ts";
 import { DeadLetterTable, type Expired } from "./dead-letter-table.ts";
 import { failureOf } from "./failure.ts";
@@ -77,7 +78,8 @@ export class Engine {
         const claims = new ClaimTable(database, owner);
         const pauses = new PauseTable(database);
         const checkpoints = new CheckpointTable(database);
-        return { attempts, deadLetters, claims, pauses, checkpoints };
+        const copies = new CopyTable(database, attempts);
+        return { attempts, deadLetters, claims, pauses, checkpoints, copies };
       },
     });
     this.#history = new DatabaseFile({

@@ -1,10 +1,12 @@
 import type { DatabaseSync, StatementSync } from "node:sqlite";
 import type { HistoryRecord } from "../records.ts";
+import type { CopiedRows } from "./copy-table.ts";
 import type { HistoryStoreList, HistoryStorePage, Retention } from "../store.ts";
 
 const most = 100;
 /** So many are looked at for one page: others wait for the thread. */
 const mostLooked = 5_000;
+const copiedPage = 500;
 
 /** An arm for each index, and no more rows of it than may be told. */
 function newestBy(column: string): string {
@@ -23,6 +25,7 @@ export class HistoryTable {
   readonly #oldest: StatementSync;
   readonly #newest: StatementSync;
   readonly #removeTo: StatementSync;
+  readonly #copied: StatementSync;
 
   constructor(database: DatabaseSync, retention: Retention["history"]) {
     this.#retention = retention;
@@ -43,6 +46,9 @@ export class HistoryTable {
     );
     this.#oldest = database.prepare("SELECT number, ended_at FROM history ORDER BY number");
     this.#newest = database.prepare("SELECT max(number) AS number FROM history");
+    this.#copied = database.prepare(
+      `SELECT number, record FROM history WHERE number > ? ORDER BY number LIMIT ${copiedPage}`,
+    );
     this.#removeTo = database.prepare("DELETE FROM history WHERE number <= ?");
   }
 
@@ -78,6 +84,13 @@ export class HistoryTable {
       if (ends.length === 0 || ends.includes(record.end)) records.push(record);
     }
     return { records, below: undefined };
+  }
+
+  /** A part of all, oldest first, for another store. */
+  copied(after: number): CopiedRows<HistoryRecord> {
+    const rows = this.#copied.all(after);
+    const next = rows.length < copiedPage ? undefined : Number(rows.at(-1)?.["number"]);
+    return { rows: rows.map((row) => JSON.parse(String(row["record"])) as HistoryRecord), next };
   }
 
   expire(now: number): void {

@@ -1,6 +1,8 @@
 import type { AttemptTable } from "./attempt-table.ts";
+import type { CopiedClaim } from "../copying.ts";
 import type { CheckpointTable } from "./checkpoint-table.ts";
 import type { ClaimTable } from "./claim-table.ts";
+import type { CopyTable } from "./copy-table.ts";
 import type { DeadLetterTable, DeadLetterPage } from "./dead-letter-table.ts";
 import type { HistoryTable } from "./history-table.ts";
 import type { PackedDeadLetter, PackedStoredDeadLetter } from "./packed-dead-letter.ts";
@@ -21,6 +23,7 @@ export type RecordTables = {
   readonly claims: ClaimTable;
   readonly pauses: PauseTable;
   readonly checkpoints: CheckpointTable;
+  readonly copies: CopyTable;
 };
 
 /** What the other thread may ask for; those that write share a transaction. */
@@ -73,8 +76,23 @@ export const operations = {
       partition: string,
       checkpoint: StoredCheckpoint,
     ) => checkpoints.put(component, partition, checkpoint),
+    copyAttempt: ({ copies }: RecordTables, component: string, count: AttemptCount) =>
+      copies.addAttempt(component, count),
+    copyCheckpoint: (
+      { copies }: RecordTables,
+      component: string,
+      partition: string,
+      checkpoint: StoredCheckpoint,
+    ) => copies.addCheckpoint(component, partition, checkpoint),
+    copyPause: ({ copies }: RecordTables, component: string, pause: StoredPause) =>
+      copies.addPause(component, pause),
+    copyClaim: ({ copies }: RecordTables, claim: CopiedClaim) => copies.addClaim(claim),
   },
   recordReads: {
+    copiedAttempts: ({ copies }: RecordTables, after: number) => copies.attempts(after),
+    copiedCheckpoints: ({ copies }: RecordTables, after: number) => copies.checkpoints(after),
+    copiedPauses: ({ copies }: RecordTables, after: number) => copies.pauses(after),
+    copiedClaims: ({ copies }: RecordTables, after: number) => copies.claims(after),
     getDeadLetter: ({ deadLetters }: RecordTables, id: string) => deadLetters.get(id),
     listDeadLetters: (
       { deadLetters }: RecordTables,
@@ -92,6 +110,7 @@ export const operations = {
       history.append(records),
   },
   historyReads: {
+    copiedHistory: (history: HistoryTable, after: number) => history.copied(after),
     findHistory: (history: HistoryTable, idOrTrace: string, component: string | undefined) =>
       history.find(idOrTrace, component),
     historyOfDeadLetter: (history: HistoryTable, id: string) => history.ofDeadLetter(id),

@@ -1,14 +1,22 @@
 import { join } from "node:path";
 import { statOf, UnreadableFile } from "../../regular-file.ts";
+import type { Copying } from "../copying.ts";
 import { failureOf } from "./failure.ts";
 import { historyFile, lockFile, recordsFile } from "./file-names.ts";
 import { checkFolder } from "./folder-check.ts";
 import { packDeadLetter, unpackDeadLetter } from "./packed-dead-letter.ts";
+import { sqliteCopying } from "./sqlite-copying.ts";
 import { StoreThread } from "./store-thread.ts";
 import { ProcessLeases } from "../process/process-leases.ts";
 import { ProcessReplicas } from "../process/process-replicas.ts";
 import { watchedPauses } from "../process/watched-pauses.ts";
-import { defaultRetention, type CheckedStore, type Retention, type StoreLogger } from "../store.ts";
+import {
+  defaultRetention,
+  type CheckedStore,
+  type DeadLetterStore,
+  type Retention,
+  type StoreLogger,
+} from "../store.ts";
 
 /** Between two looks at a folder that cannot be written, in milliseconds. */
 const lookPause = 10_000;
@@ -31,7 +39,9 @@ export type SqliteStoreOptions = {
  * A store in SQLite files of its own. Nothing is opened and no thread started before there is something to write, or
  * something to read that an earlier process has left.
  */
-export function createSqliteStore(options: SqliteStoreOptions): CheckedStore {
+export function createSqliteStore(
+  options: SqliteStoreOptions,
+): CheckedStore & { readonly copying: Copying } {
   const { folder, logger } = options;
   const settings = {
     folder,
@@ -92,44 +102,48 @@ export function createSqliteStore(options: SqliteStoreOptions): CheckedStore {
     if (thread.running) return tell();
     void holds(recordsFile).then((there) => there && tell());
   };
-  return {
-    deadLetters: {
-      put(deadLetter, fingerprint) {
-        const packed = packDeadLetter(deadLetter);
-        const transfer = [packed.data, packed.headers];
-        return thread.ask("putDeadLetter", [packed, fingerprint], transfer);
-      },
-      import(deadLetter) {
-        const packed = packDeadLetter(deadLetter);
-        return thread.ask("importDeadLetter", [packed], [packed.data, packed.headers]);
-      },
-      async get(id) {
-        if (!(await holds(recordsFile))) return undefined;
-        const packed = await thread.ask("getDeadLetter", [id]);
-        return packed && unpackDeadLetter(packed);
-      },
-      async list(filter, page) {
-        if (!(await holds(recordsFile))) return [];
-        return (await thread.ask("listDeadLetters", [filter, page])).map((one) =>
-          unpackDeadLetter(one),
-        );
-      },
-      async replace(deadLetter) {
-        if (!(await holds(recordsFile))) return false;
-        const packed = packDeadLetter(deadLetter);
-        return thread.ask("replaceDeadLetter", [packed], [packed.data, packed.headers]);
-      },
-      async remove(ids) {
-        let removed = 0;
-        if (!(await holds(recordsFile))) return removed;
-        // In parts, between which others may write.
-        for (let at = 0; at < ids.length; at += 500) {
-          removed += await thread.ask("removeDeadLetters", [ids.slice(at, at + 500)]);
-        }
-        return removed;
-      },
-      totals: async () => ((await holds(recordsFile)) ? thread.ask("deadLetterTotals", []) : []),
+  const deadLetters: DeadLetterStore = {
+    put(deadLetter, fingerprint) {
+      const packed = packDeadLetter(deadLetter);
+      const transfer = [packed.data, packed.headers];
+      return thread.ask("putDeadLetter", [packed, fingerprint], transfer);
     },
+    import(deadLetter) {
+      const packed = packDeadLetter(deadLetter);
+      return thread.ask("importDeadLetter", [packed], [packed.data, packed.headers]);
+    },
+    async get(id) {
+      if (!(await holds(recordsFile))) return undefined;
+      const packed = await thread.ask("getDeadLetter", [id]);
+      return packed && unpackDeadLetter(packed);
+    },
+    async list(filter, page) {
+      if (!(await holds(recordsFile))) return [];
+      return (await thread.ask("listDeadLetters", [filter, page])).map((one) =>
+        unpackDeadLetter(one),
+      );
+    },
+    async replace(deadLetter) {
+      if (!(await holds(recordsFile))) return false;
+      const packed = packDeadLetter(deadLetter);
+      return thread.ask("replaceDeadLetter", [packed], [packed.data, packed.headers]);
+    },
+    async remove(ids) {
+      let removed = 0;
+      if (!(await holds(recordsFile))) return removed;
+      // In parts, between which others may write.
+      for (let at = 0; at < ids.length; at += 500) {
+        removed += await thread.ask("removeDeadLetters", [ids.slice(at, at + 500)]);
+      }
+      return removed;
+    },
+    totals: async () => ((await holds(recordsFile)) ? thread.ask("deadLetterTotals", []) : []),
+  };
+  return {
+    deadLetters,
+    copying: sqliteCopying(thread, deadLetters, (file) =>
+      holds(file === "records" ? recordsFile : historyFile),
+    ),
     attempts: {
       load: async (component) =>
         (await holds(recordsFile)) ? thread.ask("loadAttempts", [component]) : [],

@@ -1,3 +1,5 @@
+import { longestTimer } from "../../metadata/duration.ts";
+
 /** Reads OpenTelemetry's variables; what is wrong or unknown is told, once each. */
 export class Environment {
   readonly #variables: Readonly<Record<string, string | undefined>>;
@@ -33,16 +35,23 @@ export class Environment {
     return text === "true";
   }
 
-  /** A number of at least `least`; anything else is told, and the default counts. */
-  number(name: string, otherwise: number, least = 0): number {
-    return this.optional([name], least) ?? otherwise;
+  /**
+   * A whole number of at least `least`; anything else is told, and the default counts. Of one above `most`, which is told too, that
+   * counts: as milliseconds a timer could not wait any longer, and would not wait at all.
+   */
+  number(name: string, otherwise: number, least = 0, most = longestTimer): number {
+    return this.optional([name], least, most) ?? otherwise;
   }
 
   /** The number of the first of the variables that is set. */
-  optional(names: readonly string[], least = 0): number | undefined {
+  optional(names: readonly string[], least = 0, most = longestTimer): number | undefined {
     const found = this.first(names);
     if (found === undefined) return undefined;
-    const value = Number(found.text);
+    const value = Math.floor(Number(found.text));
+    if (value > most) {
+      this.warn(`${found.name} must be a number of at most ${most}, which counts instead`);
+      return most;
+    }
     if (Number.isFinite(value) && value >= least) return value;
     this.warn(
       `${found.name} must be a number of at least ${least}; the default counts instead of ${quote(found.text)}`,

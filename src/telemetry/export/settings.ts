@@ -171,9 +171,12 @@ function metricsOf(environment: Environment): MetricSettings | undefined {
   return target && { target, interval, timeout: Math.min(timeout, interval) };
 }
 
+/** Spans that wait, of some kilobytes each: no receiver that is away may take all memory. */
+const longestQueue = 65_536;
+
 /** The specification's defaults. */
 function batchOf(environment: Environment): BatchSettings {
-  const queue = environment.number("OTEL_BSP_MAX_QUEUE_SIZE", 2048, 1);
+  const queue = environment.number("OTEL_BSP_MAX_QUEUE_SIZE", 2048, 1, longestQueue);
   const batch = environment.number("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", Math.min(512, queue), 1);
   if (batch > queue)
     environment.warn(

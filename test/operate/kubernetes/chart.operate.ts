@@ -55,6 +55,16 @@ test("helm template | kubeconform --strict finds nothing, also with all values",
   await record("helm chart", { helm: "v3.22.0", kubeconform: "v0.8.0", schemas: "1.34.0" });
 });
 
+test("a large user of a values file is written as a number, and a release's name may have dots", async () => {
+  const values = join(folder, "openshift.yaml");
+  writeFileSync(values, "sidecar: {runAsUser: 1000650000}\n");
+  const template = ["template", "shop.eu", chart, "--kube-version", "1.34.4", "--values", values];
+  const { stdout } = await runHelm(join(folder, "none"), template);
+  expect(stdout).toContain("- --run-as-user=1000650000\n");
+  expect(stdout).toContain("- --service=shop-eu-cufflink-injector\n");
+  expect(stdout).not.toMatch(/^ *name: \S*\./m);
+});
+
 test("the scaler of each app, in its namespace, and the plain manifests: kubeconform finds nothing", async () => {
   const values = join(folder, "scaler.yaml");
   const apps = [

@@ -122,7 +122,10 @@ test("a binding's questions: yes, no, open, omitted, each with its subject, and 
         await ask("exists", "queue b", () => {
           throw new BindingError("permission_denied", "you may not look");
         });
-        unknown("may write", "queue a", "not without writing");
+        unknown("may write", "queue s3cret-word", "not without s3cret-word");
+        await ask("may read", "key s3cret-word", () => {
+          throw new BindingError("permission_denied", "no s3cret-word");
+        });
       },
     }),
     { password: "s3cret-word" },
@@ -132,7 +135,8 @@ test("a binding's questions: yes, no, open, omitted, each with its subject, and 
     "passed | authenticated | as ann, with ***",
     "failed | exists | queue a | no queue a",
     "unknown | exists | queue b | you may not look",
-    "unknown | may write | queue a | not without writing",
+    "failed | may read | key *** | no ***",
+    "unknown | may write | queue *** | not without ***",
   ]);
 });
 

@@ -1,4 +1,4 @@
-import { expect, test, vi } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { MemoryStore } from "../../store/memory-store.ts";
 import { ManualApp } from "../fake-app.ts";
 import { component, FakeSystem, startRuntime } from "../fake-binding.ts";
@@ -9,12 +9,15 @@ type Options = {
   readonly values?: Record<string, string>;
   readonly shared?: boolean;
   readonly flag?: boolean;
+  readonly appIsAway?: boolean;
 };
 
 /** A runtime whose component is one replica's. */
-async function started({ values = { singleton: "true" }, shared, flag = false }: Options = {}) {
+async function started(options: Options = {}) {
+  const { values = { singleton: "true" }, shared, flag = false, appIsAway = false } = options;
   const system = new FakeSystem();
   const app = new ManualApp();
+  app.available = !appIsAway;
   const fleet = new FakeFleet();
   fleet.singleton = flag;
   const store = new MemoryStore();
@@ -147,4 +150,37 @@ test("where one process has the store, it is granted at once, which is said", as
   await vi.waitFor(() => expect(status().state).toBe("running"));
   const granted = lines.filter(({ message }) => message.startsWith("singleton: granted at once"));
   expect(granted).toHaveLength(1);
+});
+
+test("a replica whose app is away does not ask, and gives up what it has after a while", async () => {
+  vi.useFakeTimers();
+  onTestFinished(() => void vi.useRealTimers());
+  const { status, system, app, fleet } = await started({ appIsAway: true });
+  expect(fleet.asked).toEqual([]);
+  expect(status()).toMatchObject({ state: "running", reason: "the app is away" });
+  fleet.give();
+  app.available = true;
+  await vi.advanceTimersByTimeAsync(100);
+  expect(fleet.asked).toEqual(["orders"]);
+  expect(status().state).toBe("running");
+  expect(system.readings).toHaveLength(1);
+
+  app.available = false;
+  await vi.advanceTimersByTimeAsync(9_000);
+  app.available = true;
+  await vi.advanceTimersByTimeAsync(9_000);
+  expect(fleet.released).toEqual([]);
+  app.available = false;
+  await vi.advanceTimersByTimeAsync(11_000);
+  expect(fleet.released).toEqual(["orders"]);
+  expect(system.log).toContain("close 1");
+  expect(status()).toMatchObject({ state: "running", reason: "the app is away" });
+
+  fleet.runOut();
+  app.available = true;
+  await vi.advanceTimersByTimeAsync(100);
+  expect(status().state).toBe("standby");
+  fleet.give();
+  await vi.advanceTimersByTimeAsync(100);
+  expect(system.readings).toHaveLength(2);
 });

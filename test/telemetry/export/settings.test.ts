@@ -176,6 +176,25 @@ test("what has no effect, or none that was meant, is named, and secrets are not"
   ]);
 });
 
+test("what no timer can wait for, and a queue without end, are bounded", () => {
+  const endless = "99999999999";
+  const { traces, warnings } = read({
+    OTEL_TRACES_EXPORTER: "otlp",
+    OTEL_BSP_SCHEDULE_DELAY: endless,
+    OTEL_BSP_EXPORT_TIMEOUT: "Infinity",
+    OTEL_BSP_MAX_QUEUE_SIZE: endless,
+    OTEL_BSP_MAX_EXPORT_BATCH_SIZE: "1.5",
+  });
+  expect(traces?.batch).toEqual({
+    ...{ delay: 2 ** 31 - 1, timeout: 2 ** 31 - 1, queue: 65_536, batch: 1 },
+  });
+  expect(warnings.toSorted()).toEqual([
+    "OTEL_BSP_EXPORT_TIMEOUT must be a number of at most 2147483647, which counts instead",
+    "OTEL_BSP_MAX_QUEUE_SIZE must be a number of at most 65536, which counts instead",
+    "OTEL_BSP_SCHEDULE_DELAY must be a number of at most 2147483647, which counts instead",
+  ]);
+});
+
 test("an endpoint that is none is told, without what it says", () => {
   const { traces, warnings } = read({ OTEL_EXPORTER_OTLP_ENDPOINT: "ftp://user:secret@host" });
   expect(traces).toBeUndefined();

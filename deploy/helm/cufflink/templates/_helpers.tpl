@@ -1,9 +1,9 @@
-{{/* The name of everything of a release. */}}
+{{/* The name of everything of a release. A Service's has no dots, which a release's may have. */}}
 {{- define "cufflink.name" -}}
 {{- if contains "cufflink" .Release.Name -}}
-{{- printf "%s-injector" .Release.Name | trunc 63 | trimSuffix "-" -}}
+{{- printf "%s-injector" .Release.Name | replace "." "-" | trunc 63 | trimSuffix "-" -}}
 {{- else -}}
-{{- printf "%s-cufflink-injector" .Release.Name | trunc 63 | trimSuffix "-" -}}
+{{- printf "%s-cufflink-injector" .Release.Name | replace "." "-" | trunc 63 | trimSuffix "-" -}}
 {{- end -}}
 {{- end -}}
 

@@ -53,8 +53,8 @@ export default defineBinding({
     if (!directions.input) return;
     if (endpoint === undefined)
       return unknown("may read", "", "address is not set: only `get` hands messages to the app");
-    const text = `on port ${endpoint.port}, which DingTalk must reach`;
-    await ask("may read", "", () => text);
+    omit("may read");
+    await ask("reachable", `port ${endpoint.port}`, () => "DingTalk must reach it");
   },
 
   operations: {

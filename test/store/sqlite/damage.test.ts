@@ -1,8 +1,8 @@
 import { closeSync, openSync, readdirSync, readFileSync, statSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { openStore, temporaryFolder } from "./opened-store.ts";
-import { attempt, deadLetter } from "./records.ts";
+import { openStore, temporaryFolder } from "../opened-store.ts";
+import { attempt, deadLetter } from "../records.ts";
 
 test("a file that is no database any more is kept, and another begun", async () => {
   const folder = temporaryFolder();

@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
-import type { Store } from "../../src/store/store.ts";
-import { until } from "../until.ts";
-import { openStore, startWriting, temporaryFolder } from "./opened-store.ts";
-import { attempt } from "./records.ts";
+import type { Store } from "../../../src/store/store.ts";
+import { until } from "../../until.ts";
+import { openStore, startWriting, temporaryFolder } from "../opened-store.ts";
+import { attempt } from "../records.ts";
 
 test("every dead letter that was said to be safe is there after a SIGKILL, and again after another", async () => {
   const folder = temporaryFolder();

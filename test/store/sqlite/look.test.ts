@@ -2,12 +2,12 @@ import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, onTestFinished, test, vi } from "vitest";
-import { mountSmallDisk } from "../faults/small-disk.ts";
-import { StoreThread } from "../../src/store/sqlite/store-thread.ts";
-import { defaultRetention } from "../../src/store/store.ts";
-import { until } from "../until.ts";
-import { openStore, temporaryFolder } from "./opened-store.ts";
-import { deadLetter } from "./records.ts";
+import { mountSmallDisk } from "../../faults/small-disk.ts";
+import { StoreThread } from "../../../src/store/sqlite/store-thread.ts";
+import { defaultRetention } from "../../../src/store/store.ts";
+import { until } from "../../until.ts";
+import { openStore, temporaryFolder } from "../opened-store.ts";
+import { deadLetter } from "../records.ts";
 
 test("a look makes nothing, and says nothing where all is well", async () => {
   const folder = join(temporaryFolder(), "cufflink/orders");

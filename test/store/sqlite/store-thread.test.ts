@@ -2,14 +2,14 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { expect, onTestFinished, test } from "vitest";
-import { StoreThread } from "../../src/store/sqlite/store-thread.ts";
-import { defaultRetention } from "../../src/store/store.ts";
-import { until } from "../until.ts";
-import { temporaryFolder } from "./opened-store.ts";
-import { attempt } from "./records.ts";
+import { StoreThread } from "../../../src/store/sqlite/store-thread.ts";
+import { defaultRetention } from "../../../src/store/store.ts";
+import { until } from "../../until.ts";
+import { temporaryFolder } from "../opened-store.ts";
+import { attempt } from "../records.ts";
 
 const worker = pathToFileURL(
-  join(import.meta.dirname, "../../src/store/sqlite/store-worker.ts"),
+  join(import.meta.dirname, "../../../src/store/sqlite/store-worker.ts"),
 ).href;
 
 test("a thread that fails takes those who wait along, and another one starts for those who come", async () => {

@@ -1,52 +1,15 @@
 import { statSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { attemptRetention } from "../../src/store/sqlite/attempt-table.ts";
-import type { Expired } from "../../src/store/sqlite/dead-letter-table.ts";
-import { Engine } from "../../src/store/sqlite/engine.ts";
-import type { Arguments, OperationName, Reply } from "../../src/store/sqlite/operations.ts";
-import { packDeadLetter } from "../../src/store/sqlite/packed-dead-letter.ts";
-import { defaultRetention, type Retention } from "../../src/store/store.ts";
-import { openStore, temporaryFolder } from "./opened-store.ts";
-import { attempt, deadLetter } from "./records.ts";
+import type { Expired } from "../../../src/store/sqlite/dead-letter-table.ts";
+import { Engine } from "../../../src/store/sqlite/engine.ts";
+import type { Arguments, OperationName, Reply } from "../../../src/store/sqlite/operations.ts";
+import { packDeadLetter } from "../../../src/store/sqlite/packed-dead-letter.ts";
+import { attemptRetention, defaultRetention, type Retention } from "../../../src/store/store.ts";
+import { temporaryFolder } from "../opened-store.ts";
+import { attempt, deadLetter } from "../records.ts";
 
 const hour = 3_600_000;
-
-test("beyond the count the oldest dead letters go as others come, and it is told", async () => {
-  const expired: [string, number][] = [];
-  const store = openStore({
-    folder: ":memory:",
-    retention: retentionOf({ count: 3 }),
-    onExpired: (component, count) => expired.push([component, count]),
-  });
-  const deadLetters = [
-    deadLetter({ component: "returns" }),
-    ...Array.from({ length: 4 }, () => deadLetter()),
-  ];
-  for (const one of deadLetters) await store.deadLetters.put(one, one.id);
-  const listed = await store.deadLetters.list({}, { limit: 10 });
-  expect(listed.map(({ id }) => id)).toEqual(deadLetters.slice(2).map(({ id }) => id));
-  expect(expired).toEqual([
-    ["returns", 1],
-    ["orders", 1],
-  ]);
-  expect(store.log).toHaveLength(2);
-});
-
-test("beyond the bytes too, but the last one stays, however large", async () => {
-  const store = openStore({ folder: ":memory:", retention: retentionOf({ bytes: 5000 }) });
-  const sized = (size: number) => deadLetter({ event: { data: Buffer.alloc(size) } });
-  const deadLetters = [sized(2000), sized(2000), sized(2000), sized(50_000)];
-  const ids = async () => (await store.deadLetters.list({}, { limit: 10 })).map(({ id }) => id);
-  for (const one of deadLetters.slice(0, 3)) await store.deadLetters.put(one, one.id);
-  expect(await ids()).toEqual([deadLetters[1]?.id, deadLetters[2]?.id]);
-  await store.deadLetters.put(deadLetters[3]!, "f");
-  expect(await ids()).toEqual([deadLetters[3]?.id]);
-  // Edited, and so smaller: there is room again.
-  await store.deadLetters.replace({ ...deadLetters[3]!, event: deadLetter().event });
-  await store.deadLetters.put(deadLetters[0]!, "f");
-  expect(await ids()).toEqual([deadLetters[0]?.id, deadLetters[3]?.id]);
-});
 
 test("the sweep removes what is too old, and forgets old counts and the oldest of too many", () => {
   const { engine, ask, expired } = start(retentionOf({ age: hour }));

@@ -1,7 +1,7 @@
 // Stores dead letters in the folder it is told, 16 at a time, and prints a line for each that is safe and for each
 // that is not. With a number: so many, then nothing more is done, and the process ends when nothing holds it.
-import { createStore } from "../../src/store/open-store.ts";
-import { deadLetter, deadLetterId } from "./records.ts";
+import { createStore } from "../../../src/store/open-store.ts";
+import { deadLetter, deadLetterId } from "../records.ts";
 
 const [folder, count = "Infinity"] = process.argv.slice(2);
 const store = createStore({ folder });

@@ -2,10 +2,10 @@ import { chmodSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:f
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { expect, test } from "vitest";
-import { BindingError } from "../../src/errors.ts";
-import { until } from "../until.ts";
-import { openStore, startWriting, temporaryFolder } from "./opened-store.ts";
-import { attempt, deadLetter } from "./records.ts";
+import { BindingError } from "../../../src/errors.ts";
+import { until } from "../../until.ts";
+import { openStore, startWriting, temporaryFolder } from "../opened-store.ts";
+import { attempt, deadLetter } from "../records.ts";
 
 test("a full disk refuses what has no room, keeps what it has, and is well again once there is room", async () => {
   const folder = temporaryFolder();

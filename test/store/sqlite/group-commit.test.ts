@@ -1,12 +1,12 @@
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { expect, test, vi } from "vitest";
-import { Engine } from "../../src/store/sqlite/engine.ts";
-import type { Reply, Request } from "../../src/store/sqlite/operations.ts";
-import { packDeadLetter } from "../../src/store/sqlite/packed-dead-letter.ts";
-import { defaultRetention } from "../../src/store/store.ts";
-import { openStore, temporaryFolder } from "./opened-store.ts";
-import { attempt, deadLetter } from "./records.ts";
+import { Engine } from "../../../src/store/sqlite/engine.ts";
+import type { Reply, Request } from "../../../src/store/sqlite/operations.ts";
+import { packDeadLetter } from "../../../src/store/sqlite/packed-dead-letter.ts";
+import { defaultRetention } from "../../../src/store/store.ts";
+import { openStore, temporaryFolder } from "../opened-store.ts";
+import { attempt, deadLetter } from "../records.ts";
 
 test("20,000 writes at one time are all there", async () => {
   const folder = temporaryFolder();

@@ -1,8 +1,8 @@
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { expect, onTestFinished, test } from "vitest";
-import { historyMigrations, migrate, recordMigrations } from "../../src/store/sqlite/schema.ts";
-import { openStore, temporaryFolder } from "./opened-store.ts";
+import { historyMigrations, migrate, recordMigrations } from "../../../src/store/sqlite/schema.ts";
+import { openStore, temporaryFolder } from "../opened-store.ts";
 
 /** As the first version wrote it; this must never need a change. */
 const firstRecords = `
