@@ -20,27 +20,35 @@ type Tell = (call: StoreCall) => void;
  * share a store: in a worker no input is owned by lease, as only one worker reads it.
  */
 export function remoteStore(ask: Ask, tell: Tell): Store {
+  // Every method is named, so that none of the contract can be left out.
   const part = <Part extends keyof Parts>(
     name: Part,
-    asked: readonly (keyof Parts[Part] & string)[],
-    told: readonly (keyof Parts[Part] & string)[] = [],
+    methods: Readonly<Record<keyof Parts[Part] & string, "asked" | "told">>,
   ): Parts[Part] =>
-    Object.fromEntries([
-      ...asked.map((method) => [method, (...args: unknown[]) => ask({ part: name, method, args })]),
-      ...told.map((method) => [method, (...args: unknown[]) => tell({ part: name, method, args })]),
-    ]) as Parts[Part];
+    Object.fromEntries(
+      Object.entries(methods).map(([method, how]) => [
+        method,
+        (...args: unknown[]) => (how === "asked" ? ask : tell)({ part: name, method, args }),
+      ]),
+    ) as Parts[Part];
+  const asked = "asked";
   return {
-    deadLetters: part("deadLetters", [
-      ...(["put", "import", "get", "list", "replace", "remove", "totals"] as const),
-    ]),
+    deadLetters: part("deadLetters", {
+      ...{ put: asked, import: asked, get: asked, list: asked },
+      ...{ replace: asked, remove: asked, totals: asked },
+    }),
     attempts: {
-      ...part("attempts", ["load", "begin"], ["told"]),
+      ...part("attempts", { load: asked, begin: asked, forget: "told", told: "told" }),
       forget: (component, identities) =>
         tell({ part: "attempts", method: "forget", args: [component, [...identities]] }),
     },
-    claims: part("claims", ["claim", "complete", "release"]),
-    pauses: { ...part("pauses", ["load", "put", "remove"]), watch: () => () => {} },
-    checkpoints: part("checkpoints", ["load", "put"]),
+    claims: part("claims", { claim: asked, complete: asked, release: asked, renew: asked }),
+    // Whoever else pauses an input shares the store, and with others of those there are no workers.
+    pauses: {
+      ...part("pauses", { load: asked, put: asked, remove: asked, watch: "told" }),
+      watch: () => () => {},
+    },
+    checkpoints: part("checkpoints", { load: asked, put: asked }),
     history: noHistory,
     leases: new ProcessLeases(),
     replicas: new ProcessReplicas(),
