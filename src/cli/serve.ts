@@ -34,6 +34,7 @@ import type { DryOptions } from "./dry-options.ts";
 import { joinFleet } from "./serve-fleet.ts";
 import { serveMetrics } from "./serve-metrics.ts";
 import type { ServeOptions } from "./serve-options.ts";
+import { serveRelay } from "./serve-relay.ts";
 import { openServeStore } from "./serve-store.ts";
 import type { ServerCertificate } from "./server-certificate.ts";
 
@@ -175,6 +176,9 @@ async function begin(options: RunOptions, onStarted: () => void): Promise<Served
     options.workers > 1
       ? undefined
       : await joinFleet(options.fleet, store, () => runtime.components(), logger);
+  const relay = serveRelay(options, {
+    ...{ store, replica: fleet?.fleet.replica, memory, logger: logger.child({ part: "relay" }) },
+  });
   const workers =
     options.workers > 1
       ? new (await import("./serve-workers.ts")).ServedWorkers({
@@ -197,7 +201,7 @@ async function begin(options: RunOptions, onStarted: () => void): Promise<Served
       observer: metrics,
       tracer: telemetry?.tracer,
       store,
-      fleet: fleet?.fleet,
+      ...{ fleet: fleet?.fleet, relay },
       memory,
       http: createHttpEndpoints(memory, new CallerGate(callers, onRefused)),
       eventHistory: options.eventHistory,
@@ -267,6 +271,7 @@ async function begin(options: RunOptions, onStarted: () => void): Promise<Served
           () => closeMetrics?.(),
           () => dryRun?.close(),
           () => stopCollecting(),
+          () => relay?.[Symbol.asyncDispose](),
           () => fleet?.close(),
           () => store.close(),
           () => telemetry?.close(),

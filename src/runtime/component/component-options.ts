@@ -6,9 +6,10 @@ import type { App } from "../app.ts";
 import type { ConcurrencyLimit } from "../concurrency.ts";
 import type { DeliveryOptions } from "../delivery/delivery-options.ts";
 import type { MakeFanOut } from "../delivery/fan-out.ts";
-import type { Fleet } from "../ownership.ts";
 import type { Observer } from "../observer.ts";
 import type { WorkerSide } from "../worker-side.ts";
+import type { Fleet } from "../ownership.ts";
+import type { Relay } from "../relay.ts";
 import type { RuntimeLogger } from "../runtime-logger.ts";
 
 /** What a `Component` is made of. */
@@ -31,4 +32,6 @@ export type ComponentOptions = {
   /** Who tells where its events are read. Absent: here. */
   readonly worker?: Pick<WorkerSide, "reads"> | undefined;
   readonly fleet: Fleet | undefined;
+  /** Absent: nothing can be relayed. */
+  readonly relay: Relay | undefined;
 } & Pick<DeliveryOptions, "store" | "history" | "invokeOutput" | "loops" | "memory" | "tracer">;

@@ -189,7 +189,7 @@ export class Component {
       ...{ counts: this.input.counts, calls: this.calls.counts },
       ...{ rebuilds: this.#rebuilds, paused: this.input.paused },
       readiness: this.#settings === undefined ? this.#readiness : readinessOf(this.#settings),
-      backlog: this.#monitor?.backlog,
+      backlog: this.input.backlog(this.#monitor?.backlog),
       breakers: breakersOf(this.policies, this.#directions),
     });
   }
