@@ -3,27 +3,26 @@
 import { fork } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { startServer } from "../test/servers/start-server.ts";
 
 const events = process.argv[2] ?? "10000";
 const program = join(import.meta.dirname, "programs/relay-replica.ts");
 await using server = await startServer("nats");
 
-type Told = { readonly handled: number; readonly cpu: number };
+type Told = { readonly handled: number; readonly cpu: number; readonly reads: boolean };
 
 /** Until all events are handled. `pause`: how long the app takes, in milliseconds. */
 async function run(replicas: number, isRelayed: boolean, pause: number) {
   const args = [server.url, `bench-${replicas}-${isRelayed}-${pause}`, String(isRelayed), events];
   const children = Array.from({ length: replicas }, () => fork(program, [...args, String(pause)]));
-  const told = children.map((): Told => ({ handled: 0, cpu: 0 }));
-  const sum = (what: keyof Told): number => told.reduce((total, one) => total + one[what], 0);
+  const told = children.map((): Told => ({ handled: 0, cpu: 0, reads: false }));
+  const sum = (what: "handled" | "cpu"): number =>
+    told.reduce((total, one) => total + one[what], 0);
   const done = Promise.withResolvers<void>();
-  let began: { at: number; cpu: number } | undefined;
   for (const [index, child] of children.entries())
     child.on("message", (message: Told) => {
       told[index] = message;
-      if (began === undefined && sum("handled") > 0)
-        began = { at: performance.now(), cpu: sum("cpu") };
       if (sum("handled") >= Number(events)) done.resolve();
     });
   await Promise.all(children.map((child) => once(child, "message")));
@@ -33,7 +32,7 @@ async function run(replicas: number, isRelayed: boolean, pause: number) {
     child.send({ members: replicas });
     if (index > 0) child.send({ owner: false });
   }
-  await new Promise((resolve) => setTimeout(resolve, replicas > 1 ? 2_000 : 0));
+  while (told.slice(1).some(({ reads }) => !reads)) await setTimeout(50);
   const cpu = sum("cpu");
   const at = performance.now();
   children[0]?.send({ owner: true });

@@ -100,7 +100,12 @@ export async function build(out: string, unchecked: boolean): Promise<void> {
       testkit: join(fresh, "src/testkit/index.js"),
     });
     // By themselves, as together they would be split into more files. The program looks for them beside it.
-    for (const worker of ["src/store/sqlite/store-worker.js", "src/bindings/wasm/guest-worker.js"])
+    const workers = [
+      "src/cli/serve-worker.js",
+      "src/store/sqlite/store-worker.js",
+      "src/bindings/wasm/guest-worker.js",
+    ];
+    for (const worker of workers)
       await bundle(program, join(fresh, "src"), { [basename(worker, ".js")]: join(fresh, worker) });
     const ofThePage = await buildConsole(join(fresh, "console"));
     const licences = [...new Set([...packages, ...ofThePage])].toSorted().map(licenseOf);

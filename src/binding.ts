@@ -137,6 +137,12 @@ export type Binding<
   readonly inputIsOptional?: boolean;
 
   /**
+   * A component is open once in a process, however many threads that has: it listens on a `port`, or the system knows it
+   * by an `identity` that only one connection may have. Default: each thread opens one of its own.
+   */
+  readonly openedOnce?: "port" | "identity";
+
+  /**
    * Turns Dapr's retry fields of this type (`redisMaxRetries`, `consumeRetryInterval` …) into the policy
    * that the runtime follows; what is left out keeps its default.
    */

@@ -9,7 +9,7 @@ import { createRuntime } from "../../src/runtime/runtime.ts";
 import * as nats from "@nats-io/transport-node";
 
 const [url = "", appId = "", isRelayed = "", total = "0", pause = "0"] = process.argv.slice(2);
-const state = { members: 1, handled: 0, sent: 0 };
+const state = { members: 1, handled: 0, sent: 0, reads: false };
 const quiet = { debug() {}, info() {}, warn() {}, error() {}, child: () => quiet };
 
 const source = defineBinding({
@@ -60,7 +60,7 @@ process.on("message", ({ members, owner }: { members?: number; owner?: boolean }
 });
 setInterval(() => {
   const { user, system } = process.cpuUsage();
-  process.send?.({ handled: state.handled, cpu: (user + system) / 1_000 });
+  process.send?.({ handled: state.handled, cpu: (user + system) / 1_000, reads: state.reads });
 }, 100);
 
 /** A replica that does not own the source delivers alone. */
@@ -88,4 +88,7 @@ async function begin(owns: boolean): Promise<void> {
       ...{ origin: undefined, properties: [], resolve: async () => ({ values, secrets: [] }) },
     },
   ]);
+  // The partitions are asked for once its reason tells of them.
+  while (runtime.components()[0]?.reason === "") await wait(10);
+  state.reads = true;
 }

@@ -22,6 +22,7 @@ const titles: Record<ContenderName, string> = {
   "cufflink-1": "Cufflink, one replica",
   "cufflink-2": "Cufflink, two replicas",
   "cufflink-3": "Cufflink, three replicas",
+  "cufflink-workers": "Cufflink, two workers",
   before: "the build before",
   daprd: "daprd",
   "grpc-go": "grpc-go",

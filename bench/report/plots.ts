@@ -19,6 +19,7 @@ const colors: Record<ContenderName, string> = {
   "cufflink-1": "#5aa786",
   "cufflink-2": "#5aa786",
   "cufflink-3": "#5aa786",
+  "cufflink-workers": "#3c78a8",
   before: "#5aa786",
   daprd: "#c2571a",
   "grpc-go": "#4d7ea8",

@@ -28,11 +28,13 @@ import type { Row } from "./row.ts";
 import { sftpCreateRow } from "./sftp-create.ts";
 import { leaseRenewalsRow, storeEnginesRow } from "./stores.ts";
 import { manyComponentsRow, startMemoryRow } from "./start-memory.ts";
+import { workersRow } from "./workers.ts";
 
 /** All rows, in the order in which they are measured and shown. */
 export const rows: readonly Row[] = [
   noOpRow,
   noOpIdenticalRow,
+  workersRow,
   redisGrpcRow,
   redisHttpRow,
   httpGetRow,

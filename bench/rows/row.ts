@@ -16,6 +16,7 @@ export type ContenderName =
   | "cufflink-1"
   | "cufflink-2"
   | "cufflink-3"
+  | "cufflink-workers"
   | "before"
   | "daprd"
   | "grpc-go"

@@ -21,6 +21,13 @@ export type EventStreamOptions = {
   readonly onRoom: () => void;
   /** Whether the app is well enough to be given events. Default: always. */
   readonly isAvailable?: () => boolean;
+  /**
+   * The numbers of deliveries: from `first` on, `step` apart, so that several streams of this kind are one for the app.
+   * Default: 1 and 1.
+   */
+  readonly numbers?: { readonly first: number; readonly step: number };
+  /** Called when an event waits for credit. */
+  readonly onNeeded?: () => void;
 };
 
 /** An event that was delivered and not settled. */
@@ -53,7 +60,8 @@ export class EventStream {
   #subscribed = false;
   #ordered = false;
   #credit = 0;
-  #last = 0;
+  #last: number;
+  #delivered = 0;
   #settled = 0;
   #strange = 0;
   #ended = false;
@@ -62,6 +70,25 @@ export class EventStream {
 
   constructor(options: EventStreamOptions) {
     this.#options = options;
+    const { first, step } = options.numbers ?? everyNumber;
+    this.#last = first - step;
+  }
+
+  /** How many events it was given since it began. */
+  get delivered(): number {
+    return this.#delivered;
+  }
+
+  /** An event waits that there is no credit for. */
+  needed(): void {
+    this.#options.onNeeded?.();
+  }
+
+  /** Gives up what credit there is, and tells how much. */
+  giveUpCredit(): number {
+    const given = Math.max(0, this.#credit);
+    this.#credit -= given;
+    return given;
   }
 
   /** How many more events the app takes. */
@@ -103,6 +130,7 @@ export class EventStream {
     if (signal.aborted) return Promise.resolve({ kind: "unsent", reason: "cancelled" });
     this.#heed(signal);
     this.#credit--;
+    this.#delivered++;
     return new Promise((resolve) => {
       this.#queue.push({ number: 0, delivery, signal, resolve });
       this.#wake?.();
@@ -188,7 +216,8 @@ export class EventStream {
 
   /** 32 bits, without those that are still out. */
   #nextNumber(): number {
-    do this.#last = this.#last === 0xffff_ffff ? 1 : this.#last + 1;
+    const { first, step } = this.#options.numbers ?? everyNumber;
+    do this.#last = this.#last + step > 0xffff_ffff ? first : this.#last + step;
     while (this.#sent.has(this.#last));
     return this.#last;
   }
@@ -227,6 +256,8 @@ export class EventStream {
     signal.addEventListener("abort", giveUp, { once: true });
   }
 }
+
+const everyNumber = { first: 1, step: 1 };
 
 const handledPlainly: Outcome = { kind: "handled", reply: undefined };
 

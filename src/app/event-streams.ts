@@ -78,11 +78,14 @@ export class EventStreams {
   ): ReturnType<Intake["takes"]> {
     const carrier = lane === undefined ? undefined : this.#carrierOf(lane, binding);
     if (carrier !== undefined) {
+      if (carrier.credit <= 0) carrier.needed();
       const waits = carrier.credit <= 0 || (unsettled > 0 && !carrier.ordered);
       return waits ? "lane waits" : "now";
     }
     if (unsettled > 0) return "lane waits";
-    return this.#roomiest(binding) === undefined ? "full" : "now";
+    if (this.#roomiest(binding) !== undefined) return "now";
+    for (const stream of this.#streams) if (stream.wants(binding)) stream.needed();
+    return "full";
   }
 
   deliver(delivery: Delivery, signal: AbortSignal): Promise<Outcome> {

@@ -3,6 +3,7 @@ import { addDryOptions, readDryOptions } from "./dry-options.ts";
 import { environmentOf } from "./app-environment.ts";
 import { addServeOptions, readServeOptions } from "./serve-options.ts";
 import type { RunOptions, Served } from "./serve.ts";
+import { UsageError } from "./usage-error.ts";
 import { createAppOutput } from "./app-output.ts";
 
 /** `cufflink run`: serves, and runs the app beside it. */
@@ -33,6 +34,8 @@ Examples:
   addServeOptions(addDryOptions(command)).action(async (words: string[]) => {
     const dry = await readDryOptions(command);
     const options: RunOptions = { ...readServeOptions(command), ...(dry && { dry }) };
+    if (dry !== undefined && options.workers > 1)
+      throw new UsageError("--dry has one thread; leave out --workers");
     const { serve } = await import("./serve.ts");
     const { serveUntilSignalled } = await import("./process-signals.ts");
     const { started } = await import("./serve-log.ts");

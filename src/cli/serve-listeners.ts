@@ -1,13 +1,11 @@
-import { mkdir } from "node:fs/promises";
 import type { CombinedApp } from "../app/combined-app.ts";
-import { BindingError, messageOf } from "../errors.ts";
 import { formatDuration } from "../metadata/duration.ts";
 import { RuntimeDescription } from "../rpc/description.ts";
 import type { Runtime } from "../runtime/runtime.ts";
-import type { Address } from "../server/listener.ts";
 import { createServer, type CufflinkServer, type ServerOptions } from "../server/server.ts";
 import { version } from "../version.ts";
-import { socketOf } from "./app-environment.ts";
+import { addressesOf } from "./serve-addresses.ts";
+import type { ServedWorkers } from "./serve-workers.ts";
 import type { ServeOptions } from "./serve-options.ts";
 
 /** Dapr's two ports, or their sockets, and the public one. */
@@ -17,12 +15,15 @@ export async function startServer(
   app: CombinedApp,
   {
     features,
+    workers,
     ...asked
   }: Pick<
     ServerOptions,
     "shutdown" | "operations" | "store" | "callers" | "onRefused" | "tls" | "memory"
   > & {
     features: () => readonly string[];
+    /** Who listens in place of this server. */
+    workers?: ServedWorkers | undefined;
   },
 ): Promise<CufflinkServer> {
   const { appId, appProtocol, appPort, appChannelAddress, appMaxConcurrency, appHealth } = options;
@@ -44,10 +45,11 @@ export async function startServer(
       },
     },
   });
-  return createServer({
+  const server = await createServer({
     runtime,
     description,
-    addresses: await addressesOf(options),
+    addresses: workers === undefined ? await addressesOf(options) : [],
+    ...(workers && { beforeAccepted: () => workers.look() }),
     ...(options.publicPort === undefined
       ? {}
       : {
@@ -62,38 +64,9 @@ export async function startServer(
     token: process.env["DAPR_API_TOKEN"],
     maxBodySize: options.maxBodySize,
     ...asked,
-    subscribe: (messages) => app.streams.accept(messages),
+    subscribe: (messages) => workers?.subscribe(messages) ?? app.streams.accept(messages),
   });
-}
-
-export const listeners = ["http", "grpc"] as const;
-
-async function addressesOf(options: ServeOptions): Promise<Address[]> {
-  const { unixDomainSocket, appId, httpPort, grpcPort } = options;
-  if (unixDomainSocket === undefined) {
-    return listeners.flatMap((listener) =>
-      options.listenAddresses.map((host) => ({
-        ...{ host, listener },
-        flags: { place: `--dapr-${listener}-port`, host: "--dapr-listen-addresses" },
-        port: listener === "http" ? httpPort : grpcPort,
-      })),
-    );
-  }
-  await makeFolder(unixDomainSocket);
-  return listeners.map((listener) => ({
-    socket: socketOf(unixDomainSocket, appId, listener),
-    flags: { place: "--unix-domain-socket" },
-    listener,
-  }));
-}
-
-async function makeFolder(folder: string): Promise<void> {
-  try {
-    await mkdir(folder, { recursive: true });
-  } catch (error) {
-    const text = `the folder of --unix-domain-socket cannot be made: ${messageOf(error)}`;
-    throw new BindingError("unavailable", text, { effect: "unsent", cause: error });
-  }
+  return workers === undefined ? server : workers.serveBefore(server, asked.tls);
 }
 
 /** The ports that listen; 0 where sockets do. */

@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import type { Command } from "commander";
 import { appProtocols, type AppProtocol } from "../app/app-protocol.ts";
 import { defaultMemoryBudget } from "../memory/budget.ts";
@@ -76,6 +77,8 @@ export type ServeOptions = {
   readonly tls: TlsFiles | undefined;
   /** Where the web console listens; `undefined`: there is none. */
   readonly console: ConsolePlace | undefined;
+  /** How many threads serve. 1: the process's own. */
+  readonly workers: number;
   /** Flags given that belong to other building blocks. */
   readonly ignored: readonly string[];
 };
@@ -163,6 +166,11 @@ export function addServeOptions(command: Command): Command {
       "the most that requests, messages and answers take together; default 256Mi, or four times --max-body-size",
     );
   addTlsOptions(command, "both ports speak TLS")
+    .option(
+      "--workers <n>",
+      "threads that serve, each on a core: a number, or auto for all cores",
+      "1",
+    )
     .option("--log-level <level>", "debug, info, warn, error or fatal", "info")
     .option("--log-as-json [bool]", "log lines for machines")
     .option(
@@ -237,6 +245,15 @@ export function readServeOptions(command: Command): ServeOptions {
   const callers = readCallerOptions(flags, problems);
   // daprd's default allows all, and only meant what a page may see.
   const daprs = list(text("allowedOrigins")).filter((origin) => origin !== "*");
+  const workers = check(
+    readWorkers(text("workers")),
+    "workers",
+    "is neither a number from 1 to 64 nor auto",
+    1,
+  );
+  const store = readStoreOptions(flags, problems);
+  if (workers > 1 && store !== undefined)
+    problems.push("--workers is for a store of one process; leave out --store, or --workers");
   const size = (name: string): number =>
     atLeastOne(name, parseByteSize(text(name)), 'is not a size above 0, such as "4Mi"');
   const maxBodySize = size("maxBodySize");
@@ -245,15 +262,16 @@ export function readServeOptions(command: Command): ServeOptions {
   const largest = Math.max(maxBodySize, appMaxAnswerSize);
   const memoryBudget =
     optional("memoryBudget") === undefined
-      ? Math.max(defaultMemoryBudget, 4 * largest)
+      ? Math.max(defaultMemoryBudget, 4 * largest * workers)
       : size("memoryBudget");
-  if (memoryBudget > 0 && memoryBudget < 2 * largest) {
+  if (memoryBudget > 0 && memoryBudget < 2 * largest * workers) {
     const what =
       largest === maxBodySize
         ? `a request of --max-body-size, ${text("maxBodySize")}`
         : `an answer of --app-max-answer-size, ${text("appMaxAnswerSize")}`;
+    const share = workers === 1 ? "it" : `the part of each of ${workers} workers`;
     problems.push(
-      `--memory-budget ${JSON.stringify(text("memoryBudget"))} is too small: one port, and the app, use at most half of it, which must hold ${what}`,
+      `--memory-budget ${JSON.stringify(text("memoryBudget"))} is too small: one port, and the app, use at most half of ${share}, which must hold ${what}`,
     );
   }
   const options: ServeOptions = {
@@ -286,7 +304,7 @@ export function readServeOptions(command: Command): ServeOptions {
     metricsListenAddress: hosts(text("metricsListenAddress"))[0] ?? "127.0.0.1",
     unixDomainSocket: optional("unixDomainSocket"),
     stateDir: optional("stateDir"),
-    store: readStoreOptions(flags, problems),
+    store,
     bindings: Array.isArray(flags["bindings"]) ? flags["bindings"] : [],
     driversFolder: optional("drivers"),
     allowExec: on("allowExec"),
@@ -319,6 +337,7 @@ export function readServeOptions(command: Command): ServeOptions {
     blockShutdown: time("daprBlockShutdownDuration", 1000),
     tls: readTlsOptions(flags, problems),
     console: readConsoleOptions(flags, problems),
+    workers,
     ignored: [...otherFlags.map(({ name }) => name), ...mode.ignored]
       .filter((name) => command.getOptionValueSource(camelCase(name)) === "cli")
       .map((name) => `--${name}`),
@@ -327,6 +346,14 @@ export function readServeOptions(command: Command): ServeOptions {
   if (problems.length > 0) throw new UsageError(problems.join("\n"));
   return options;
 }
+
+/** `undefined`: it says neither. */
+function readWorkers(text: string): number | undefined {
+  if (text === "auto") return Math.min(availableParallelism(), mostWorkers);
+  return /^[1-9]\d?$/.test(text) && Number(text) <= mostWorkers ? Number(text) : undefined;
+}
+
+const mostWorkers = 64;
 
 function hosts(text: string): string[] {
   return list(text).map((host) => host.replace(/^\[(.*)\]$/, "$1"));

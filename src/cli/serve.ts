@@ -28,7 +28,8 @@ import { startTelemetry } from "./telemetry.ts";
 import { openOwnBindings } from "./own-bindings.ts";
 import { Reloader } from "./reloader.ts";
 import { createServeLogger } from "./serve-log.ts";
-import { listeners, portsOf, startServer } from "./serve-listeners.ts";
+import { callerRules, listeners } from "./serve-addresses.ts";
+import { portsOf, startServer } from "./serve-listeners.ts";
 import type { DryOptions } from "./dry-options.ts";
 import { joinFleet } from "./serve-fleet.ts";
 import { serveMetrics } from "./serve-metrics.ts";
@@ -103,7 +104,11 @@ async function begin(options: RunOptions, onStarted: () => void): Promise<Served
   const stores = dryRun?.stateStores(stateStores) ?? stateStores;
   const reloader = await Reloader.create({
     ...{ appId: options.appId, resourcesPaths: options.resourcesPaths, logger },
-    ...{ bindings: catalogue.loaded, needBindings: catalogue.need.bind(catalogue) },
+    bindings: catalogue.loaded,
+    async needBindings(types, waiting) {
+      await catalogue.need(types, waiting);
+      await workers?.need(types, waiting);
+    },
     changedBindings: () => own.changes(),
     pluggable: folder,
     ...{ configPaths: options.configPaths, maxBodySize: options.maxBodySize },
@@ -130,7 +135,8 @@ async function begin(options: RunOptions, onStarted: () => void): Promise<Served
   });
   const app = await createApp({
     protocol: options.appProtocol,
-    port: options.appPort,
+    // Each worker reaches it by itself.
+    port: options.workers > 1 ? undefined : options.appPort,
     host: options.appChannelAddress,
     token: process.env["APP_API_TOKEN"],
     optionsTimeout: options.appBindingOptionsTimeout,
@@ -152,8 +158,8 @@ async function begin(options: RunOptions, onStarted: () => void): Promise<Served
     options.appId,
     () => runtime.components(),
     () => ({
-      ...{ store, deadLetters, memory, concurrency: runtime.concurrency },
-      fleet: fleet?.observer,
+      ...{ store, deadLetters, concurrency: runtime.concurrency, fleet: fleet?.observer },
+      memory: workers?.memoryWith(memory) ?? memory,
     }),
     { deprecated: options.deprecatedMetrics },
   );
@@ -164,35 +170,45 @@ async function begin(options: RunOptions, onStarted: () => void): Promise<Served
         ...{ configuration: reloader.configuration.tracing, metrics },
         logger: logger.child({ part: "telemetry" }),
       });
-  const callers = {
-    allowedOrigins: options.callers.allowOrigins,
-    // Whoever listens on a name means it.
-    allowedHosts: [...options.callers.allowedHosts, ...options.listenAddresses],
-  };
+  const callers = callerRules(options);
   const onRefused = (message: string): void => logger.warn({}, message);
-  const fleet = await joinFleet(options.fleet, store, () => runtime.components(), logger);
+  const fleet =
+    options.workers > 1
+      ? undefined
+      : await joinFleet(options.fleet, store, () => runtime.components(), logger);
   const relay = serveRelay(options, {
     ...{ store, replica: fleet?.fleet.replica, memory, logger: logger.child({ part: "relay" }) },
   });
-  const runtime: Runtime = createRuntime({
-    appId: options.appId,
-    bindings: catalogue.loaded,
-    allBindings: () => catalogue.all(),
-    stateStores: stores,
-    ...(dryRun === undefined && { pluggable }),
-    app: dryRun?.app(app) ?? app,
-    logger,
-    observer: metrics,
-    tracer: telemetry?.tracer,
-    store,
-    ...{ fleet: fleet?.fleet, relay },
-    memory,
-    http: createHttpEndpoints(memory, new CallerGate(callers, onRefused)),
-    eventHistory: options.eventHistory,
-    maxConcurrency: options.appMaxConcurrency,
-    driversFolder: options.driversFolder,
-    allowExec: options.allowExec,
-  });
+  const workers =
+    options.workers > 1
+      ? new (await import("./serve-workers.ts")).ServedWorkers({
+          ...{ options, count: options.workers, logger, catalogue, store },
+          tracing: () => reloader.configuration.tracing,
+          onHopeless: (why) => end(why, 70),
+        })
+      : undefined;
+  workers?.addMetrics(metrics);
+  const runtime: Runtime =
+    workers?.runtime ??
+    createRuntime({
+      appId: options.appId,
+      bindings: catalogue.loaded,
+      allBindings: () => catalogue.all(),
+      stateStores: stores,
+      ...(dryRun === undefined && { pluggable }),
+      app: dryRun?.app(app) ?? app,
+      logger,
+      observer: metrics,
+      tracer: telemetry?.tracer,
+      store,
+      ...{ fleet: fleet?.fleet, relay },
+      memory,
+      http: createHttpEndpoints(memory, new CallerGate(callers, onRefused)),
+      eventHistory: options.eventHistory,
+      maxConcurrency: options.appMaxConcurrency,
+      driversFolder: options.driversFolder,
+      allowExec: options.allowExec,
+    });
   const deadLetters = new DeadLetterManager({
     store: store.deadLetters,
     redrive: (deadLetter, signal) => runtime.redrive(deadLetter, signal),
@@ -210,6 +226,7 @@ async function begin(options: RunOptions, onStarted: () => void): Promise<Served
   const webConsole = options.console && (await import("./serve-console.ts"));
   const server = await startServer(options, runtime, app, {
     memory,
+    workers,
     shutdown: () => end("shutdown was asked for"),
     features: () => (reloader.configuration.hotReload ? ["HotReload"] : []),
     ...{ onRefused, callers },
@@ -245,10 +262,12 @@ async function begin(options: RunOptions, onStarted: () => void): Promise<Served
     certificate?.close();
     const code = await shutDown(
       {
-        ...{ runtime, app, server, logger, hasApp: options.appPort !== undefined },
+        ...{ runtime, server, logger, hasApp: options.appPort !== undefined },
+        app: workers?.app ?? app,
         gracefulShutdown: options.gracefulShutdown,
         blockShutdown: options.blockShutdown,
         last: [
+          () => workers?.close(),
           () => consoleServer?.close(0),
           () => closeMetrics?.(),
           () => dryRun?.close(),

@@ -12,7 +12,8 @@ export type TelemetryOptions = {
   readonly variables: Readonly<Record<string, string | undefined>>;
   /** What Dapr's Configuration says. */
   readonly configuration: TracingConfiguration | undefined;
-  readonly metrics: Pick<Metrics, "collect" | "add">;
+  /** `undefined`: another thread exports them. */
+  readonly metrics: Pick<Metrics, "collect" | "add"> | undefined;
   readonly logger: Logger;
 };
 
@@ -40,9 +41,12 @@ export async function startTelemetry(options: TelemetryOptions): Promise<Telemet
   const traces =
     settings.traces &&
     (await import("../telemetry/export/start.ts")).startTracing(settings.traces, resource, logger);
-  const exported = settings.metrics && (await beginMetrics(options, settings.metrics, resource));
+  const exported =
+    metrics &&
+    settings.metrics &&
+    (await beginMetrics(metrics, logger, settings.metrics, resource));
   if (traces === undefined && exported === undefined) return undefined;
-  metrics.add((page) => {
+  metrics?.add((page) => {
     if (traces !== undefined) page.number(telemetryDropped, { signal: "traces" }, traces.dropped);
     if (exported !== undefined)
       page.number(telemetryDropped, { signal: "metrics" }, exported.dropped);
@@ -56,7 +60,8 @@ export async function startTelemetry(options: TelemetryOptions): Promise<Telemet
 
 /** `undefined`: it cannot begin, which is told. */
 async function beginMetrics(
-  { metrics, logger }: TelemetryOptions,
+  metrics: NonNullable<TelemetryOptions["metrics"]>,
+  logger: Logger,
   settings: MetricSettings,
   resource: Readonly<Record<string, string>>,
 ): Promise<Exporting | undefined> {

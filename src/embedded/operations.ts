@@ -88,7 +88,7 @@ export function embeddedOperations({
     },
     async why(event, { component } = {}) {
       // Asked first: an event that ends meanwhile is told twice, and not left out.
-      const unfinished = runtime.unfinished(event, component);
+      const unfinished = await runtime.unfinished(event, component);
       const records = await runtime.history.find(event, component);
       const filter = { eventId: event, ...(component !== undefined && { component }) };
       const page = { limit: mostDeadLetters, maxData: mostBytes, maxBytes: mostBytes };

@@ -188,6 +188,7 @@ const binding: Readonly<Record<keyof AnyBinding, Property>> = {
   },
   isShared: { shape: callable },
   inputIsOptional: { shape: flag },
+  openedOnce: { shape: oneOf("port", "identity") },
   retry: { shape: properties({ inbound: { shape: callable }, outbound: { shape: callable } }) },
   returnsSingly: { shape: flag },
   countsAttempts: { shape: flag },

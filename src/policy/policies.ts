@@ -63,6 +63,11 @@ export class Policies {
     this.#makeBreaker = makeBreaker;
   }
 
+  /** What it was made of. */
+  get resiliency(): Resiliency {
+    return this.#resiliency;
+  }
+
   /** Goes on with the breakers of those that these replace, where their rules are the same. */
   inherit(before: Policies): void {
     for (const [name, kept] of before.#breakers) this.#breakers.set(name, kept);
@@ -89,6 +94,11 @@ export class Policies {
         breaker: breaker?.source ?? none,
       },
     };
+  }
+
+  /** Whether a breaker is asked for. */
+  hasBreaker(target: PolicyTarget): boolean {
+    return this.#find("circuitBreakers", this.#resiliency.circuitBreakers, target) !== undefined;
   }
 
   #find<Value>(

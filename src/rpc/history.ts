@@ -46,7 +46,7 @@ export function historyService(options: HistoryServiceOptions): Service {
           );
         if (deadLetterId !== "") return explainDeadLetter(options, deadLetterId);
         // Asked first: an event that ends meanwhile is told twice, and not left out.
-        const open = unfinished(eventId, component || undefined);
+        const open = await unfinished(eventId, component || undefined);
         const records = await history.find(eventId, component || undefined);
         return { records: records.map(fromHistory), unfinished: open.map(fromUnfinished) };
       }),
@@ -69,7 +69,7 @@ async function explainDeadLetter(
   const [newest] = became;
   const { component, eventId, traceId } = newest ?? (await deadLetter(id));
   const event = eventId || traceId;
-  const open = unfinished(event === "" ? id : event, component);
+  const open = await unfinished(event === "" ? id : event, component);
   const all = event === "" ? [] : await history.find(event, component);
   const known = new Set(all.map(keyOf));
   const records = [...all, ...became.filter((one) => !known.has(keyOf(one)))];

@@ -1,3 +1,6 @@
+/** How many events the app handles at one time; see {@link Concurrency}. */
+export type ConcurrencyLimit = Pick<Concurrency, "used" | "limit" | "take" | "release">;
+
 /** How many events the app handles at one time, over all components (`--app-max-concurrency`). */
 export class Concurrency {
   readonly #limit: number;

@@ -9,6 +9,7 @@ export type BindingDeclaration = Pick<AnyBinding, "name" | "aliases" | "status" 
   readonly reads: boolean;
   readonly inputIsOptional: boolean;
   readonly runsPrograms: boolean;
+  readonly openedOnce?: "port" | "identity";
   /** By name, whether it takes its payload in parts. Absent: an input only. */
   readonly operations?: Readonly<Record<string, { readonly streams: boolean }>>;
 };
@@ -23,6 +24,7 @@ export function declarationOfBinding(binding: AnyBinding): BindingDeclaration {
     reads: binding.read !== undefined,
     inputIsOptional: binding.inputIsOptional === true,
     runsPrograms: binding.runsPrograms === true,
+    ...(binding.openedOnce && { openedOnce: binding.openedOnce }),
     ...(operations && {
       operations: Object.fromEntries(
         Object.entries(operations).map(([key, one]) => [
@@ -42,6 +44,7 @@ export class DeclaredBinding implements AnyBinding {
   readonly metadata: Fields;
   readonly inputIsOptional: boolean;
   readonly runsPrograms?: true;
+  readonly openedOnce?: "port" | "identity";
   readonly operations?: NonNullable<AnyBinding["operations"]>;
   readonly read?: () => never;
   readonly #byCode: readonly (readonly [name: string, field: Field])[];
@@ -59,6 +62,7 @@ export class DeclaredBinding implements AnyBinding {
     );
     this.metadata = Object.fromEntries(fields);
     this.#byCode = fields.filter(([name]) => metadata[name]?.byCode);
+    if (declaration.openedOnce !== undefined) this.openedOnce = declaration.openedOnce;
     if (declaration.runsPrograms) this.runsPrograms = true;
     if (declaration.reads) this.read = notLoaded;
     if (operations !== undefined)

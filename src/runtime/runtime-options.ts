@@ -10,6 +10,7 @@ import type { Fleet } from "./ownership.ts";
 import type { Relay } from "./relay.ts";
 import type { RuntimeLogger } from "./runtime-logger.ts";
 import type { Tracer } from "./tracer.ts";
+import type { WorkerSide } from "./worker-side.ts";
 
 /** What a runtime is made of. */
 export type RuntimeOptions = {
@@ -45,4 +46,6 @@ export type RuntimeOptions = {
   readonly driversFolder?: DriversFolder;
   /** Bindings may run programs of this machine. Default false. */
   readonly allowExec?: boolean | undefined;
+  /** Present where this is one of several runtimes of a process. */
+  readonly worker?: WorkerSide | undefined;
 };

@@ -115,7 +115,10 @@ export type Runtime = {
   /** What became of events. */
   readonly history: Pick<History, "find" | "list" | "ofDeadLetter" | "tail">;
   /** The events with this id, or in this trace, that have not ended: where they are, and why. */
-  unfinished(eventId: string, component?: string): UnfinishedEvent[];
+  unfinished(
+    eventId: string,
+    component?: string,
+  ): readonly UnfinishedEvent[] | Promise<readonly UnfinishedEvent[]>;
   /**
    * Stops the inputs: no more events are read, those with the app are awaited until `deadline` (ms),
    * the rest is returned to the sources. Outputs go on working.
@@ -135,16 +138,17 @@ export function createRuntime(options: RuntimeOptions): Runtime {
   const { appId, bindings, app, logger, http, tracer, observer = silentObserver } = options;
   const stateStores = options.stateStores ?? [];
   const types = new ComponentTypes(bindings, stateStores, options.pluggable);
-  const concurrency = new Concurrency(options.maxConcurrency);
-  const { store, memory = new MemoryBudget() } = options;
-  const history = new History(store?.history, logger, { keeps: options.eventHistory });
+  const { store, worker, memory = new MemoryBudget() } = options;
+  const concurrency = worker?.concurrency ?? new Concurrency(options.maxConcurrency);
+  const history =
+    worker?.history ?? new History(store?.history, logger, { keeps: options.eventHistory });
   const slots = new Map<string, ComponentSlot>();
   /** Deletions under way. A new component may be one of them renamed, with the same consumer's identity. */
   const removals = new Set<{ type: string | undefined; change: Promise<ComponentChange> }>();
   /** Those that outputs find, by name. */
   const components = new Map<string, Component>();
   const reloads = new ReloadLog();
-  const outputs = new Outputs(components, observer, options.store?.claims, tracer);
+  const outputs = new Outputs(components, observer, options.store?.claims, tracer, worker);
   const known = Promise.withResolvers<void>();
   let policies: Policies | undefined;
   let isKnown = false;
@@ -177,7 +181,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
       memory: memory.share(`component ${spec.name}`),
       driversFolder: options.driversFolder,
       allowExec: options.allowExec === true,
-      ...{ policies, store, history, relay: options.relay, fleet: options.fleet },
+      ...{ policies, store, history, relay: options.relay, fleet: options.fleet, worker },
       app: app?.of?.(spec.name) ?? app,
       invokeOutput: (...call) => outputs.create(...call),
     });
@@ -194,7 +198,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
       if (component === undefined) components.delete(name);
       else components.set(name, component);
     };
-    slots.set(name, (slot = new ComponentSlot({ name, make, logger, onSwitch })));
+    slots.set(name, (slot = new ComponentSlot({ name, make, logger, onSwitch, worker })));
     return slot;
   }
 

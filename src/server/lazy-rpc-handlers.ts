@@ -1,10 +1,9 @@
 import { ErrorCode } from "../http2/error-code.ts";
-import type { HeaderBlock } from "../http2/header-block.ts";
-import type { Http2Stream, StreamListener } from "../http2/stream.ts";
 import type { MemoryShare } from "../memory/budget.ts";
 import type { HttpExchange } from "../rpc/http-exchange.ts";
 import { isGrpc } from "./callers.ts";
 import { Http2Exchange } from "./http2-exchange.ts";
+import { LateStream } from "./late-stream.ts";
 import type { RpcHandlers } from "./rpc-handlers.ts";
 
 export type LazyRpcHandlersOptions = {
@@ -55,12 +54,15 @@ export function createLazyRpcHandlers({
       if (!takesAllGrpc && !isKnown(head.get(":path"))) return undefined;
       if (handlers !== undefined) return handlers.onStream(stream, head, memory);
       if (!isGrpc(head.get("content-type"))) return undefined;
-      const call = new WaitingCall(stream);
-      loaded().then(
-        (handlers) => call.give(handlers, head, memory, otherwise),
-        () => stream.reset(ErrorCode.refusedStream),
-      );
-      return call;
+      const { promise, resolve } = Promise.withResolvers<RpcHandlers>();
+      loaded().then(resolve, () => stream.reset(ErrorCode.refusedStream));
+      return new LateStream(stream, promise, (made) => {
+        const call = made.onStream(stream, head, memory);
+        if (call !== undefined) return call;
+        const exchange = new Http2Exchange(stream, head);
+        if (!made.onRequest(exchange, memory)) otherwise(exchange, memory);
+        return exchange;
+      });
     },
     onRequest(exchange, memory) {
       if (!isKnown(exchange.target)) return false;
@@ -78,36 +80,4 @@ export function createLazyRpcHandlers({
         () => undefined,
       ),
   };
-}
-
-/** A call that waits for those who will take it. Nothing of its request is read meanwhile. */
-class WaitingCall implements StreamListener {
-  readonly #stream: Http2Stream;
-
-  constructor(stream: Http2Stream) {
-    this.#stream = stream;
-    stream.pause();
-  }
-
-  give(
-    handlers: RpcHandlers,
-    head: HeaderBlock,
-    memory: MemoryShare,
-    otherwise: LazyRpcHandlersOptions["otherwise"],
-  ): void {
-    const stream = this.#stream;
-    if (stream.isClosed) return;
-    const call = handlers.onStream(stream, head, memory);
-    if (call !== undefined) {
-      stream.listener = call;
-      return stream.resume();
-    }
-    const exchange = new Http2Exchange(stream, head);
-    stream.listener = exchange;
-    if (!handlers.onRequest(exchange, memory)) otherwise(exchange, memory);
-  }
-
-  data(): void {}
-  ended(): void {}
-  closed(): void {}
 }

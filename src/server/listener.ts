@@ -15,6 +15,8 @@ export type Address = ListenPlace & {
   readonly listener?: string;
   /** The permissions of a socket, from the moment on that it is there. Default: what the process gives new files. */
   readonly mode?: number;
+  /** Others of this process listen there too, and the system spreads the connections. Default: nobody else does. */
+  readonly isShared?: boolean;
 };
 
 /** What serves the connections of a port. `first`: what was read from one already. */
@@ -46,7 +48,12 @@ export async function listen(address: Address, protocols: Protocols): Promise<Se
 /** Binds a server, with an error that says what to do when that fails. */
 export async function bind(server: Server, address: Address): Promise<void> {
   const where =
-    "socket" in address ? { path: address.socket } : { host: address.host, port: address.port };
+    "socket" in address
+      ? { path: address.socket }
+      : {
+          ...{ host: address.host, port: address.port },
+          ...(address.isShared && { reusePort: true }),
+        };
   try {
     try {
       await listenOn(server, where, address.mode);

@@ -1,5 +1,6 @@
 import { createServer as createHttp1Server, type Server } from "node:http";
 import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import type { Http2Connection } from "../http2/connection.ts";
 import { ConnectionGroup } from "../http2/connection-group.ts";
 import type { HeaderBlock } from "../http2/header-block.ts";
@@ -13,6 +14,8 @@ import { watchRequest } from "./watched-request.ts";
 
 /** Serves the connections of a port, and how they end. */
 export type ProtocolServers = Protocols & {
+  /** The same on any stream of bytes. */
+  acceptHttp2(socket: Duplex, first?: Buffer): void;
   /** Node's server of HTTP/1.1, which listens nowhere itself. */
   readonly http1: Server;
   /** Lets calls end for at most `deadline` ms, then cuts them. */

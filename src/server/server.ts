@@ -1,4 +1,5 @@
 import type { Server } from "node:net";
+import type { Duplex } from "node:stream";
 import { Server as TlsServer } from "node:tls";
 import type { Service } from "../grpc/service.ts";
 import type { HeaderBlock } from "../http2/header-block.ts";
@@ -14,8 +15,11 @@ import { CallerGate } from "./caller-gate.ts";
 import { isGrpcOfProgram, type CallerRules } from "./callers.ts";
 import { DaprHttp } from "./dapr-http.ts";
 import { tokenCheck } from "./gate.ts";
+import { forwardExchange } from "./forwarder.ts";
+import type { Http2ClientConnection } from "../http2/client-connection.ts";
 import { Http2Exchange } from "./http2-exchange.ts";
 import { createLazyRpcHandlers } from "./lazy-rpc-handlers.ts";
+import { LateStream } from "./late-stream.ts";
 import type { Address } from "./listener.ts";
 import { openListener, portOf, secureOptions } from "./open-listener.ts";
 import { createProtocols, type ProtocolServers } from "./protocols.ts";
@@ -47,6 +51,10 @@ export type ServerOptions = {
   readonly store?: StoreState;
   /** What operators may do beyond looking. */
   readonly operations?: OperationsOptions;
+  /** Who answers everything but invocations of outputs. Absent: this server. */
+  readonly forwardTo?: Http2ClientConnection | undefined;
+  /** Awaited before a request of {@link CufflinkServer.accept} is answered. Never rejects. */
+  readonly beforeAccepted?: () => Promise<void>;
   /** Serves an event stream that the app has dialled. Absent: there are none. */
   readonly subscribe?: (messages: AsyncIterable<Uint8Array>) => AsyncIterable<Uint8Array>;
 };
@@ -56,6 +64,8 @@ export type CufflinkServer = {
   readonly ports: readonly number[];
   /** All services of the runtime, for another listener than these. */
   services(): Promise<Service[]>;
+  /** Serves HTTP/2 on a connection that came in elsewhere, where it was decided who may call. */
+  accept(connection: Duplex): void;
   /** Loads what serves calls, which the first one waits for otherwise. Never rejects. */
   load(): Promise<void>;
   /** New connections get this certificate; those that are open keep theirs. */
@@ -69,7 +79,7 @@ const defaultMaxBodySize = 4 * 1024 * 1024;
 /** Starts to listen. Rejects with a `BindingError` that names the address which cannot be had. */
 export async function createServer(options: ServerOptions): Promise<CufflinkServer> {
   const { runtime, description, shutdown, subscribe, operations, store } = options;
-  const { maxBodySize = defaultMaxBodySize, memory = new MemoryBudget() } = options;
+  const { maxBodySize = defaultMaxBodySize, memory = new MemoryBudget(), forwardTo } = options;
   const token = tokenCheck(options.token);
   const http = new DaprHttp({ runtime, description, store, token, maxBodySize, shutdown });
   const closing = new AbortController();
@@ -102,6 +112,8 @@ export async function createServer(options: ServerOptions): Promise<CufflinkServ
   const admits = (exchange: HttpExchange): boolean => gate?.admits(exchange) !== false;
 
   function serve(exchange: HttpExchange, share: MemoryShare): void {
+    if (forwardTo !== undefined && !isInvocation(exchange.target))
+      return forwardExchange(exchange, forwardTo);
     if (otherHandlers.onRequest(exchange, share) || mainHandlers.onRequest(exchange, share)) return;
     http.handle(exchange, share);
   }
@@ -112,12 +124,27 @@ export async function createServer(options: ServerOptions): Promise<CufflinkServ
       exchange = new Http2Exchange(stream, head);
       if (!gate.admits(exchange)) return exchange;
     }
+    if (forwardTo !== undefined && !isInvocation(head.get(":path") ?? "")) {
+      exchange ??= new Http2Exchange(stream, head);
+      forwardExchange(exchange, forwardTo);
+      return exchange;
+    }
     const call =
       otherHandlers.onStream(stream, head, share) ?? mainHandlers.onStream(stream, head, share);
     if (call !== undefined) return call;
     exchange ??= new Http2Exchange(stream, head);
     serve(exchange, share);
     return exchange;
+  }
+
+  function serveAccepted(
+    stream: Http2Stream,
+    head: HeaderBlock,
+    share: MemoryShare,
+  ): StreamListener {
+    const { beforeAccepted } = options;
+    if (beforeAccepted === undefined) return serveStream(stream, head, share);
+    return new LateStream(stream, beforeAccepted(), () => serveStream(stream, head, share));
   }
 
   function servePublic(exchange: HttpExchange): void {
@@ -155,7 +182,12 @@ export async function createServer(options: ServerOptions): Promise<CufflinkServ
     for (const server of servers) server.close();
     throw error;
   }
+  let inner: ProtocolServers | undefined;
   return {
+    accept(connection) {
+      inner ??= createProtocols(serve, serveAccepted, memory.share("http"));
+      inner.acceptHttp2(connection);
+    },
     services: async () => (await serviceLanes()).services(),
     load: () => mainHandlers.load(),
     setTls(tls) {
@@ -167,7 +199,8 @@ export async function createServer(options: ServerOptions): Promise<CufflinkServ
       for (const server of servers) server.close();
       closing.abort();
       const protocols = new Set(all.map((one) => one.protocols));
-      await Promise.all([...protocols].map((one) => one.end(deadline)));
+      const ends = inner === undefined ? [...protocols] : [...protocols, inner];
+      await Promise.all(ends.map((one) => one.end(deadline)));
     },
   };
 }
@@ -187,4 +220,14 @@ function listenersOf(
     made.set(listener, protocols);
     return { address, protocols };
   });
+}
+
+const invocations: ReadonlySet<string> = new Set([
+  "/dapr.proto.runtime.v1.Dapr/InvokeBinding",
+  "/cufflink.v1.Bindings/InvokeBindingStream",
+  "/cufflink.v1.Bindings/InvokeBindingBatch",
+]);
+
+function isInvocation(target: string): boolean {
+  return invocations.has(target) || target.startsWith("/v1.0/bindings/");
 }

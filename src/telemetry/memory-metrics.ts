@@ -1,4 +1,4 @@
-import type { MemoryBudget } from "../memory/budget.ts";
+import type { MemoryShare } from "../memory/budget.ts";
 import type { Collection } from "./collection.ts";
 import type { NumberDefinition } from "./metric-model.ts";
 
@@ -15,8 +15,13 @@ const refused: NumberDefinition = {
   help: "Times that there was no room.",
 };
 
+/** Who holds how much, of one budget or of several. */
+export type MemoryUse = {
+  readonly shares: readonly Pick<MemoryShare, "name" | "used" | "limit" | "refusals">[];
+};
+
 /** Writes what others' data takes, by who holds it. Refusals are told from 0 on: an alert must see the first one. */
-export function writeMemory(page: Collection, { shares }: Pick<MemoryBudget, "shares">): void {
+export function writeMemory(page: Collection, { shares }: MemoryUse): void {
   for (const { name: share, used, limit, refusals } of shares) {
     page.numberIfEver(held, { share }, used);
     if (page.has(held, { share })) page.number(limits, { share }, limit);

@@ -3,7 +3,6 @@ import type { ReloadResult } from "../runtime/component/reload.ts";
 import type { DeadLetterManager } from "../runtime/records/dead-letters.ts";
 import type { Concurrency } from "../runtime/concurrency.ts";
 import type { ComponentStatus } from "../runtime/status.ts";
-import type { MemoryBudget } from "../memory/budget.ts";
 import type { Store } from "../store/store.ts";
 import { labelValue, writeCalls } from "./call-metrics.ts";
 import { Collection, SeriesMemory } from "./collection.ts";
@@ -11,7 +10,7 @@ import { ComponentCounts } from "./component-counts.ts";
 import { writeComponents } from "./component-metrics.ts";
 import { writeDeadLetters } from "./dead-letter-metrics.ts";
 import { writeFleet } from "./fleet-metrics.ts";
-import { writeMemory } from "./memory-metrics.ts";
+import { writeMemory, type MemoryUse } from "./memory-metrics.ts";
 import type { MetricFamily, NumberDefinition } from "./metric-model.ts";
 import { writeProcess } from "./process-metrics.ts";
 import { bytesOfPieces, Slices } from "./slices.ts";
@@ -21,7 +20,7 @@ import { prometheusText } from "./prometheus-text.ts";
 export type MetricsSources = {
   readonly store: Pick<Store, "trouble">;
   readonly deadLetters: Pick<DeadLetterManager, "counts" | "totals">;
-  readonly memory: Pick<MemoryBudget, "shares">;
+  readonly memory: MemoryUse;
   /** What limits the events that the app has at one time, of all components together. */
   readonly concurrency: Pick<Concurrency, "used" | "limit">;
   /** Absent: this process has its store alone. */
@@ -82,6 +81,7 @@ export class Metrics extends ComponentCounts {
   readonly #began = Date.now();
   /** By collector. */
   readonly #memories = new Map<string, SeriesMemory>();
+  readonly #reads: ((deprecated: boolean) => Promise<(page: Collection) => void>)[] = [];
   readonly #more: ((page: Collection) => void)[] = [];
   readonly #reloads: Record<ReloadResult["outcome"], number> = {
     ...{ applied: 0, unchanged: 0, "partly applied": 0, refused: 0 },
@@ -108,6 +108,11 @@ export class Metrics extends ComponentCounts {
     this.#reloads[outcome]++;
   }
 
+  /** Has `read` end before each collection, which it is told of as {@link add} says. */
+  addRead(read: (deprecated: boolean) => Promise<(page: Collection) => void>): void {
+    this.#reads.push(read);
+  }
+
   /** Has `write` take part in each collection. */
   add(write: (page: Collection) => void): void {
     this.#more.push(write);
@@ -120,6 +125,7 @@ export class Metrics extends ComponentCounts {
     const sources = this.#sources?.();
     const totals = sources && (await withTimeout(sources.deadLetters.totals()));
     const all = sources?.fleet && (await withTimeout(sources.fleet.describe()));
+    const read = await Promise.all(this.#reads.map((one) => one(deprecated)));
     const components = this.#components();
     this.forget(new Set(components.map(({ name }) => name)));
     const page = new Collection(this.#memoryOf(collector));
@@ -139,7 +145,15 @@ export class Metrics extends ComponentCounts {
         page.number(appInFlightLimit, {}, limit);
       }
     }
-    for (const write of this.#more) write(page);
+    for (const write of [...read, ...this.#more]) write(page);
+    return page.end();
+  }
+
+  /** What was counted here, for a {@link Metrics} elsewhere that has `add` of it. */
+  async counted(deprecated: boolean): Promise<readonly MetricFamily[]> {
+    this.forget(new Set(this.#components().map(({ name }) => name)));
+    const page = new Collection(this.#memoryOf("elsewhere"));
+    await writeCalls(page, this, { deprecated, slices: new Slices() });
     return page.end();
   }
 

@@ -73,6 +73,7 @@ export default defineBinding({
   name: "kubemq",
   status: "beta",
   summary: "Sends messages to queues of KubeMQ, and reads them.",
+  openedOnce: "identity",
   provedBy: [{ system: "KubeMQ", kind: "stand-in" }],
   metadata: kubemqFields,
 

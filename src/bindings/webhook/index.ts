@@ -19,6 +19,7 @@ export default defineBinding({
   status: "beta",
   summary:
     "Calls the app for each HTTP request to its own address, and answers with the app's reply.",
+  openedOnce: "port",
   provedBy: [{ system: "Node.js HTTP", kind: "real" }],
   metadata: webhookFields,
 

@@ -3,10 +3,11 @@ import type { ComponentSpec } from "../../component.ts";
 import type { DriversFolder } from "../../drivers.ts";
 import type { Policies } from "../../policy/policies.ts";
 import type { App } from "../app.ts";
-import type { Concurrency } from "../concurrency.ts";
+import type { ConcurrencyLimit } from "../concurrency.ts";
 import type { DeliveryOptions } from "../delivery/delivery-options.ts";
 import type { MakeFanOut } from "../delivery/fan-out.ts";
 import type { Observer } from "../observer.ts";
+import type { WorkerSide } from "../worker-side.ts";
 import type { Fleet } from "../ownership.ts";
 import type { Relay } from "../relay.ts";
 import type { RuntimeLogger } from "../runtime-logger.ts";
@@ -20,7 +21,7 @@ export type ComponentOptions = {
   readonly logger: RuntimeLogger;
   readonly observer: Observer;
   readonly http: HttpEndpoints;
-  readonly concurrency: Concurrency;
+  readonly concurrency: ConcurrencyLimit;
   /** Where drivers are looked for too. */
   readonly driversFolder: DriversFolder;
   /** Whether bindings may run programs. */
@@ -28,6 +29,8 @@ export type ComponentOptions = {
   /** What Resiliency says; absent: there is none. */
   readonly policies?: Policies | undefined;
   readonly fanOut: MakeFanOut;
+  /** Who tells where its events are read. Absent: here. */
+  readonly worker?: Pick<WorkerSide, "reads"> | undefined;
   readonly fleet: Fleet | undefined;
   /** Absent: nothing can be relayed. */
   readonly relay: Relay | undefined;

@@ -7,6 +7,7 @@ import { readReadiness } from "./readiness.ts";
 import type { ComponentChange } from "./reload.ts";
 import type { RuntimeLogger } from "../runtime-logger.ts";
 import type { ComponentStatus } from "../status.ts";
+import type { WorkerSide } from "../worker-side.ts";
 import { replaceComponent } from "./replacement.ts";
 
 /** What becomes of a change that was overtaken. */
@@ -17,6 +18,7 @@ export type SlotOptions = {
   /** Makes a component, or tells why there can be none. */
   readonly make: (spec: ComponentSpec) => Component | string;
   readonly logger: RuntimeLogger;
+  readonly worker?: Pick<WorkerSide, "agree"> | undefined;
   /** Told which component outputs find under the name from now on. */
   readonly onSwitch: (component: Component | undefined) => void;
 };
@@ -234,8 +236,10 @@ export class ComponentSlot {
     const next = this.#options.make(spec);
     if (typeof next === "string") throw new BindingError("invalid_argument", next);
     this.#next = next;
+    const { name, worker } = this.#options;
     try {
       await replaceComponent(old, next, {
+        agree: worker && ((proved) => worker.agree(name, proved)),
         onVerified: () => (this.#proved = true),
         switchOutputs: () => this.#switch(next),
       });

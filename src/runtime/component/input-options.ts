@@ -1,3 +1,4 @@
+import type { WorkerSide } from "../worker-side.ts";
 import type { BindingError } from "../../errors.ts";
 import type { Notice, Reader } from "../../binding.ts";
 import type { ComponentPolicies } from "../../policy/component-policies.ts";
@@ -35,4 +36,5 @@ export type InputOptions = Pick<
   readonly onState: (state: SubscriptionState) => void;
   /** The source refuses to be read, over a connection that stays for the outputs. */
   readonly onRefused: (why: BindingError) => void;
+  readonly worker?: Pick<WorkerSide, "reads"> | undefined;
 };

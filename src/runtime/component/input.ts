@@ -34,7 +34,7 @@ export type Reading = {
 };
 
 /** Why an input must not read for the time being. */
-type Hold = "paused" | "handing over" | "refused" | "standby";
+type Hold = "paused" | "handing over" | "refused" | "standby" | "elsewhere";
 
 const noApp = "this runtime was given no app; createRuntime takes one as `app`";
 /** How long the app may finish what it has after the source's connection was lost, in milliseconds. */
@@ -67,6 +67,7 @@ export class Input {
     this.#options = options;
     const { app, store, name, logger, fleet, code } = options;
     this.#record = new PauseRecord(store?.pauses, name, logger);
+    if (options.worker?.reads(name) === false) this.#holds.add("elsewhere");
     this.#lease = new InputLease({
       ...{ name, logger, fleet, app, code },
       gained: () => this.#release("standby"),

@@ -3,6 +3,8 @@ import type { Component } from "./component.ts";
 import { readDefinition } from "./opening.ts";
 
 export type ReplacementSteps = {
+  /** Resolves once the new one is proved wherever it is to run. Absent: here alone. */
+  readonly agree?: ((proved: Promise<void>) => Promise<void>) | undefined;
   /** The new one is open; from now on the old one is interrupted. */
   readonly onVerified: () => void;
   readonly switchOutputs: () => void;
@@ -18,13 +20,12 @@ export type ReplacementSteps = {
 export async function replaceComponent(
   old: Component,
   next: Component,
-  { onVerified, switchOutputs }: ReplacementSteps,
+  { agree, onVerified, switchOutputs }: ReplacementSteps,
 ): Promise<void> {
   try {
-    // Read first, as that takes its time and the old one may be open after it.
-    if (old.opened === undefined && !old.isWrong) await readDefinition(next.spec, next.binding);
-    if (old.opened === undefined) return await replaceUnopened(old, next, switchOutputs);
-    await next.verify();
+    const proved = prove(old, next);
+    await (agree?.(proved.then(() => undefined)) ?? proved);
+    if (!(await proved)) return await replaceUnopened(old, next, switchOutputs);
     onVerified();
     if (faultPoints) reach("new component proved");
     await old.input.stopReading(old.drainTimeout);
@@ -39,6 +40,15 @@ export async function replaceComponent(
   switchOutputs();
   // Invocations that the old one still runs hold nobody up.
   void old.close(old.drainTimeout);
+}
+
+/** Opens the new one beside the old one, where that is open: false if it is not. */
+async function prove(old: Component, next: Component): Promise<boolean> {
+  // Read first, as that takes its time and the old one may be open after it.
+  if (old.opened === undefined && !old.isWrong) await readDefinition(next.spec, next.binding);
+  if (old.opened === undefined) return false;
+  await next.verify();
+  return true;
 }
 
 /** Nothing works that could be broken: the new one takes its chance, unless it is wrong as it is written. */

@@ -4,7 +4,7 @@ import type { Policy } from "../../policy/policy.ts";
 import type { Store } from "../../store/store.ts";
 import type { App, Reply } from "../app.ts";
 import type { AttemptCounts } from "./attempt-counts.ts";
-import type { Concurrency } from "../concurrency.ts";
+import type { ConcurrencyLimit } from "../concurrency.ts";
 import type { DeduplicateBy } from "./deduplication.ts";
 import type { Entry } from "./entry.ts";
 import type { FanOut } from "./fan-out.ts";
@@ -38,7 +38,7 @@ export type DeliveryOptions = {
   /** The most events of one key that the app has at one time; `undefined`: as many as it takes. */
   readonly maxPerKey: number | undefined;
   readonly orderKey: string;
-  readonly concurrency: Concurrency;
+  readonly concurrency: ConcurrencyLimit;
   readonly logger: Logger;
   readonly observer: Observer;
   /** Who reads the source, where one replica does. Absent: each replica does, and nobody looks. */

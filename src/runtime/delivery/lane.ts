@@ -4,6 +4,13 @@ import type { LaneReference, Reply } from "../app.ts";
 import type { Entry } from "./entry.ts";
 
 let lastNumber = 0;
+let step = 1;
+
+/** Has this thread's lanes numbered `first` and by that distance, so that those of other threads have other numbers. */
+export function numberLanes(first: number, distance: number): void {
+  lastNumber = first - distance;
+  step = distance;
+}
 
 /** Events that must be handled one after another; those without a key have a lane each. */
 export class Lane implements LaneReference {
@@ -27,7 +34,7 @@ export class Lane implements LaneReference {
   constructor(key: string | undefined) {
     this.key = key;
     // As the wire counts: 32 bits, and 0 says that there is no lane.
-    lastNumber = lastNumber === 0xffff_ffff ? 1 : lastNumber + 1;
+    lastNumber = lastNumber + step > 0xffff_ffff ? (lastNumber % step) + step : lastNumber + step;
     this.number = lastNumber;
   }
 

@@ -13,6 +13,7 @@ import { requestParser, type RequestParser } from "./request.ts";
 import { logTraced } from "../../traced-log.ts";
 import { withoutSecrets, type Redact } from "../../secrets.ts";
 import type { OutputSpan, Span, Tracer } from "../tracer.ts";
+import type { WorkerSide } from "../worker-side.ts";
 import { beginOutput, TracedInvocation, TracedStream } from "./traced.ts";
 
 type AnyOperation = NonNullable<Component["binding"]["operations"]>[string];
@@ -23,6 +24,7 @@ export class Outputs {
   readonly #observer: Observer;
   readonly #tracer: Tracer | undefined;
   readonly #idempotency: Idempotency;
+  readonly #worker: WorkerSide | undefined;
   readonly #parsers = new WeakMap<AnyOperation, RequestParser>();
 
   constructor(
@@ -30,8 +32,10 @@ export class Outputs {
     observer: Observer,
     claims: ClaimStore | undefined,
     tracer?: Tracer,
+    worker?: WorkerSide,
   ) {
     this.#components = components;
+    this.#worker = worker;
     this.#tracer = tracer;
     this.#observer = observer;
     this.#idempotency = new Idempotency(claims);
@@ -39,6 +43,8 @@ export class Outputs {
 
   /** See `Runtime.invoke`. */
   invoke(invocation: Invocation): Promise<Answer | undefined> {
+    if (this.#worker?.isElsewhere(invocation) === true)
+      return this.#worker.invokeElsewhere(invocation);
     return invocation.metadata[idempotencyKey] === undefined
       ? this.#run(invocation, undefined)
       : this.#once(invocation);
@@ -57,6 +63,8 @@ export class Outputs {
 
   /** See `Runtime.takesStream`. */
   takesStream(name: string, operation: string): boolean {
+    // What another thread is to do is handed to it whole.
+    if (this.#worker?.isElsewhere({ name, metadata: {} }) === true) return false;
     return findOperation(this.#find({ name, operation }), operation).invokeStream !== undefined;
   }
 
@@ -123,8 +131,11 @@ export class Outputs {
     signal?: AbortSignal,
     cause?: Span,
   ): Promise<void> {
+    const invocation = ownInvocation(name, "create", data, metadata, signal);
     // What an event calls so is no key of a caller.
-    await this.#run(ownInvocation(name, "create", data, metadata, signal), undefined, cause);
+    if (this.#worker?.isElsewhere({ name, metadata: {} }) === true)
+      await this.#worker.invokeElsewhere(withoutKey(invocation));
+    else await this.#run(invocation, undefined, cause);
   }
 
   /** Saves a state in a state store, for a reply's `states`. */
@@ -254,6 +265,12 @@ function repetition(
       return traced(span, () => operation.invoke(connection, call));
     },
   };
+}
+
+/** Another thread would take it for a caller's. */
+function withoutKey(invocation: Invocation): Invocation {
+  const { [idempotencyKey]: _, ...metadata } = invocation.metadata;
+  return { ...invocation, metadata };
 }
 
 /** Runs a binding's operation, of a span where there is one. */

@@ -19,6 +19,7 @@ export default defineBinding({
   status: "beta",
   summary:
     "Posts messages to a DingTalk group by a robot's webhook, and receives those to the robot.",
+  openedOnce: "port",
   provedBy: [{ system: "DingTalk", kind: "stand-in" }],
   metadata: dingtalkFields,
 

@@ -15,6 +15,7 @@ export default defineBinding({
   name: "azure.eventgrid",
   status: "beta",
   summary: "Publishes events to a topic of Azure Event Grid, and takes those that it sends.",
+  openedOnce: "port",
   provedBy: [
     { system: "Azure Event Grid", kind: "stand-in" },
     { system: "Microsoft Entra ID", kind: "stand-in" },

@@ -18,6 +18,7 @@ export default defineBinding({
   aliases: ["mqtt"],
   status: "beta",
   summary: "Reads from and sends to the topics of an MQTT 3.1.1 broker, with QoS 1.",
+  openedOnce: "identity",
   provedBy: [{ system: "Mosquitto", kind: "real" }],
   metadata: mqttFields,
 

@@ -17,6 +17,7 @@ export default defineBinding({
   name: "mqtt5",
   status: "beta",
   summary: "Reads from and sends to the topics of an MQTT 5 server, with QoS 0, 1 or 2.",
+  openedOnce: "identity",
   provedBy: [{ system: "Mosquitto", kind: "real" }],
   metadata: mqttFields,
   example: {
