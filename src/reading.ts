@@ -119,6 +119,10 @@ export type InboundEvent = {
    * unless the app has it at that moment, it is returned at once and not tried again.
    */
   readonly revoked?: AbortSignal | undefined;
+  /** Looks at the clock: false once another reader may have the event. Asked before each dispatch; it is revoked then. */
+  readonly isHeld?: (() => boolean) | undefined;
+  /** The trace context that it is part of, where its message and metadata do not tell. */
+  readonly trace?: Readonly<Record<string, string>> | undefined;
   /** Where the source leases an event: renewed while the runtime or the app holds it, or returned. */
   readonly lease?: Lease | undefined;
 };

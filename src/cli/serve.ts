@@ -33,6 +33,7 @@ import type { DryOptions } from "./dry-options.ts";
 import { joinFleet } from "./serve-fleet.ts";
 import { serveMetrics } from "./serve-metrics.ts";
 import type { ServeOptions } from "./serve-options.ts";
+import { serveRelay } from "./serve-relay.ts";
 import { openServeStore } from "./serve-store.ts";
 import type { ServerCertificate } from "./server-certificate.ts";
 
@@ -170,6 +171,9 @@ async function begin(options: RunOptions, onStarted: () => void): Promise<Served
   };
   const onRefused = (message: string): void => logger.warn({}, message);
   const fleet = await joinFleet(options.fleet, store, () => runtime.components(), logger);
+  const relay = serveRelay(options, {
+    ...{ store, replica: fleet?.fleet.replica, memory, logger: logger.child({ part: "relay" }) },
+  });
   const runtime: Runtime = createRuntime({
     appId: options.appId,
     bindings: catalogue.loaded,
@@ -181,7 +185,7 @@ async function begin(options: RunOptions, onStarted: () => void): Promise<Served
     observer: metrics,
     tracer: telemetry?.tracer,
     store,
-    fleet: fleet?.fleet,
+    ...{ fleet: fleet?.fleet, relay },
     memory,
     http: createHttpEndpoints(memory, new CallerGate(callers, onRefused)),
     eventHistory: options.eventHistory,
@@ -249,6 +253,7 @@ async function begin(options: RunOptions, onStarted: () => void): Promise<Served
           () => closeMetrics?.(),
           () => dryRun?.close(),
           () => stopCollecting(),
+          () => relay?.[Symbol.asyncDispose](),
           () => fleet?.close(),
           () => store.close(),
           () => telemetry?.close(),

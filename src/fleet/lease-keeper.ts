@@ -146,9 +146,11 @@ export class LeaseKeeper {
       const own = isOther ? undefined : this.#times.attempt;
       this.#acquireIn(holder === undefined ? this.#spread() : own);
       if (before?.replica !== holder?.replica) this.#changed();
-    } else if (this.#state === "ending" && isOther) {
-      this.#wait();
-      this.#changed();
+    } else if (isOther && this.#state !== "released") {
+      // What was told late may be of an owner before this one.
+      const isLater = holder.since > (this.#grant?.holder.since ?? 0);
+      if (isLater) this.#lose(`replica ${holder.replica} has it by now`);
+      else this.#holder = this.#grant?.holder;
     }
   }
 

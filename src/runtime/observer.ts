@@ -31,6 +31,8 @@ export type Observer = {
   leaseRenewed(component: string, renewed: boolean): void;
   /** Events of a source never come. */
   missed(component: string, events: number, why: MissedBecause): void;
+  /** Events were published into the relay, were in it already, or came out of it once more. */
+  relayed(component: string, what: "published" | "duplicate" | "redelivered", events: number): void;
   /** A dead letter's event was delivered again. */
   redriven(component: string, outcome: Redriven["outcome"]): void;
   /** A component changed its state. */
@@ -44,6 +46,7 @@ export const silentObserver: Observer = {
   ended() {},
   leaseRenewed() {},
   missed() {},
+  relayed() {},
   redriven() {},
   stateChanged() {},
 };

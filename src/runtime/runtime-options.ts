@@ -5,8 +5,9 @@ import type { MemoryBudget } from "../memory/budget.ts";
 import type { Store } from "../store/store.ts";
 import type { App } from "./app.ts";
 import type { PluggableTypes } from "./component-types.ts";
-import type { Fleet } from "./ownership.ts";
 import type { Observer } from "./observer.ts";
+import type { Fleet } from "./ownership.ts";
+import type { Relay } from "./relay.ts";
 import type { RuntimeLogger } from "./runtime-logger.ts";
 import type { Tracer } from "./tracer.ts";
 
@@ -30,6 +31,8 @@ export type RuntimeOptions = {
   readonly http: HttpEndpoints & Partial<PortProbe>;
   /** Where dead letters, attempts, claims and history outlast the process. Absent: nothing does, an event that would be a dead letter stays where it is, and calls with an idempotency key are refused. The caller's to close. */
   readonly store?: Store | undefined;
+  /** What components with `relay` go through. Absent: they cannot be opened. */
+  readonly relay?: Relay | undefined;
   /** The memory for what components' systems send. Default: a budget of its own, of 256 MiB. */
   readonly memory?: MemoryBudget | undefined;
   /** The replicas that share the store: who of them reads a singleton. Absent: this process reads all that it is given. */

@@ -177,7 +177,7 @@ export function createRuntime(options: RuntimeOptions): Runtime {
       memory: memory.share(`component ${spec.name}`),
       driversFolder: options.driversFolder,
       allowExec: options.allowExec === true,
-      ...{ policies, store, history, fleet: options.fleet },
+      ...{ policies, store, history, relay: options.relay, fleet: options.fleet },
       app: app?.of?.(spec.name) ?? app,
       invokeOutput: (...call) => outputs.create(...call),
     });

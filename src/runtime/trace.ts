@@ -11,7 +11,7 @@ export type Sampling = {
 
 /** The W3C trace context that an event brought along, or one begun here. */
 export function traceOf(
-  event: Pick<InboundEvent, "headers" | "metadata">,
+  event: Pick<InboundEvent, "headers" | "metadata" | "trace">,
   sampling?: Sampling,
 ): Record<string, string> {
   const trace: Record<string, string> = {};
@@ -26,7 +26,7 @@ export function traceOf(
 }
 
 /** Whether the event brought a trace context along. */
-export function isTraced(event: Pick<InboundEvent, "headers" | "metadata">): boolean {
+export function isTraced(event: Pick<InboundEvent, "headers" | "metadata" | "trace">): boolean {
   return isTraceparent(fieldOf(event, "traceparent"));
 }
 
@@ -72,9 +72,10 @@ export function isSampled(traceparent: string | undefined): traceparent is strin
 
 /** The last header of that name counts, and else what the binding says. */
 function fieldOf(
-  { headers, metadata }: Pick<InboundEvent, "headers" | "metadata">,
+  { headers, metadata, trace }: Pick<InboundEvent, "headers" | "metadata" | "trace">,
   field: string,
 ): string | undefined {
+  if (trace !== undefined) return trace[field];
   for (let index = headers.length - 1; index >= 0; index--) {
     const header = headers[index];
     if (header?.name.length === field.length && header.name.toLowerCase() === field)

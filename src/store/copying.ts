@@ -87,9 +87,9 @@ export async function copyRecords(source: Copying, target: Copying): Promise<Cop
   return counts;
 }
 
-async function digestsOf({ history }: Copying): Promise<Set<string>> {
+async function digestsOf(store: Copying): Promise<Set<string>> {
   const digests = new Set<string>();
-  for await (const record of history()) digests.add(digestOf(record));
+  for await (const record of store.history()) digests.add(digestOf(record));
   return digests;
 }
 

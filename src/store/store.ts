@@ -42,6 +42,8 @@ export type CheckedStore = Store & {
    * the way is logged and in `trouble`. Makes no folder that is not there. Never rejects.
    */
   look(): Promise<void>;
+  /** Why what its servers have acknowledged is not durable; `undefined`: it is, or nobody minds. Never rejects. Absent: it is. */
+  doubt?(): Promise<string | undefined>;
 };
 
 export type StoreLogger = {

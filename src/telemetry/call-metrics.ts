@@ -47,6 +47,10 @@ const oldAttempts: NumberDefinition = {
   help: "Attempts to have events handled, by outcome.",
   replacedBy: "cufflink_event_attempt_duration_seconds_count",
 };
+const relayed: NumberDefinition = {
+  ...{ name: "cufflink_relay_events_total", type: "counter", unit: "{event}" },
+  help: "Events of the relay: published by the replica that reads the source, there already, and delivered by the server again.",
+};
 const oldEnds: NumberDefinition = {
   ...{ name: "cufflink_events_ended_total", type: "counter", unit: "{event}" },
   help: "Events that ended otherwise than handled by the app, by how.",
@@ -91,7 +95,7 @@ export async function writeCalls(
 function writeEvents(
   page: Collection,
   component: string,
-  { attempts: attempted, missed, ends, leases: renewals }: Counts,
+  { attempts: attempted, missed, ends, leases: renewals, relayed: hops }: Counts,
   deprecated: boolean,
 ): void {
   const { handled, refused, dropped } = attempted;
@@ -108,6 +112,7 @@ function writeEvents(
     page.number(skipped, { component, reason: labelValue(why) }, count);
     if (deprecated) page.number(oldMissed, { component, why }, count);
   }
+  for (const [outcome, count] of hops) page.number(relayed, { component, outcome }, count);
   if (deprecated) for (const [how, count] of ends) page.number(oldEnds, { component, how }, count);
   for (const outcome of ["renewed", "failed"] as const)
     page.numberIfEver(leases, { component, outcome }, renewals[outcome]);

@@ -12,6 +12,8 @@ const otherOperation = "other";
 /** The most components that are gone and still told. */
 const mostGone = 100;
 
+type Relayed = Parameters<Observer["relayed"]>[1];
+
 type Operation = {
   readonly succeeded: Durations;
   /** By reason. */
@@ -27,6 +29,8 @@ export type Counts = {
   readonly ends: Map<string, number>;
   readonly missed: Map<MissedBecause, number>;
   readonly leases: { renewed: number; failed: number };
+  /** Events of the relay, by what became of them. */
+  readonly relayed: Map<Relayed, number>;
 };
 
 /** Counts what the runtime does. Cheap: it is on the path of each call and each event. */
@@ -68,6 +72,10 @@ export class ComponentCounts implements Observer {
     add(this.#of(component).missed, why, events);
   }
 
+  relayed(component: string, what: Relayed, events: number): void {
+    add(this.#of(component).relayed, what, events);
+  }
+
   /** The manager of dead letters counts them, those that go to outputs too. */
   redriven(): void {}
 
@@ -89,7 +97,7 @@ export class ComponentCounts implements Observer {
     if (known !== undefined) return known;
     const counts: Counts = {
       ...{ operations: new Map(), attempts: noAttempts(), ends: new Map(), missed: new Map() },
-      leases: { renewed: 0, failed: 0 },
+      ...{ leases: { renewed: 0, failed: 0 }, relayed: new Map() },
     };
     this.#components.set(component, counts);
     return counts;

@@ -1,4 +1,4 @@
-import { expect, onTestFinished, test } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { main } from "../../src/cli/main.ts";
 import { stateFolder } from "../../src/store/state-folder.ts";
 import { describeWith, uniqueName } from "../servers/describe-with.ts";
@@ -9,12 +9,13 @@ import { deadLetter } from "../store/records.ts";
 async function run(...args: string[]) {
   const written = { out: "", error: "" };
   const capture = (stream: NodeJS.WriteStream, key: "out" | "error"): void => {
-    const { write } = stream;
-    stream.write = (text: string | Uint8Array) => {
+    const spy = vi.spyOn(stream, "write").mockImplementation((text) => {
       written[key] += String(text);
       return true;
-    };
-    onTestFinished(() => void (stream.write = write));
+    });
+    onTestFinished(() => {
+      spy.mockRestore();
+    });
   };
   capture(process.stdout, "out");
   capture(process.stderr, "error");

@@ -152,6 +152,8 @@ spec:
         // Nobody answers its question here, and no letter is as old.
         .replace(/^cufflink dead-letters drop .*$/m, "$& --yes || [ $? = 1 ]")
         // Another page has redriven them.
+        // The page's own component.
+        .replace("cufflink emit pushes", "cufflink emit orders")
         .replace(/^cufflink dead-letters redrive .* --rate 20$/m, "$& || [ $? = 1 ]");
       return sh(local).catch((error: unknown) => {
         throw new Error(`${placeOf(block)}: ${String(error)}\n${daemon.output()}`, {

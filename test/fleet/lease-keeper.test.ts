@@ -166,6 +166,20 @@ test("an owner that was stopped knows at once that its lease is over", async () 
   expect(simulation.owners).toHaveLength(1);
 });
 
+test("an owner that is told of a later one stops at once, and not for what is told late", async () => {
+  const simulation = new Simulation(6);
+  const { machine, keeper, name } = simulation.start();
+  await simulation.pass(3_000);
+  const { since } = simulation.server.holder("orders") ?? { since: 0 };
+  machine.run(() => keeper.told({ replica: "before", since: since - 1 }));
+  machine.run(() => keeper.told(undefined));
+  machine.run(() => keeper.told({ replica: name, since }));
+  expect(machine.run(() => keeper.held)).toBe(true);
+  machine.run(() => keeper.told({ replica: "after", since: since + 1 }));
+  expect(machine.run(() => keeper.held)).toBe(false);
+  expect(keeper.reason).toMatch("replica after reads it since");
+});
+
 test("the store's clock is known to a few milliseconds, whatever the time of day", async () => {
   const simulation = new Simulation(5);
   const { machine, keeper } = simulation.start();

@@ -102,6 +102,7 @@ export function fullMetrics(
   metrics.missed("store", 5, "no commit");
   metrics.missed("store", 7, "retention");
   metrics.missed("store", 5, "retention");
+  metrics.relayed("store", "published", 3);
   metrics.leaseRenewed("store", true);
   metrics.leaseRenewed("store", false);
   metrics.reloaded({

@@ -1,5 +1,6 @@
 import {
   bool,
+  byteSize,
   duration,
   integer,
   number,
@@ -57,6 +58,25 @@ export const componentFields = {
       "The key whose events are handled in order: `source` (the source's own key), `header:NAME` (the value of that header) or `none`.",
     direction: "input",
     default: "source",
+  }),
+  relay: bool({
+    description:
+      "The replica that reads the source writes its events into a stream of the shared store, and all replicas of the app id deliver them. Needs `--store nats://…`; implies `singleton` where replicas cannot share the source.",
+    direction: "input",
+    default: "false",
+  }),
+  relayPartitions: integer({
+    description:
+      "With `relay`: the number of partitions, each of which one replica delivers at one time. A stream that is there keeps its number.",
+    direction: "input",
+    default: "16",
+    min: 1,
+    max: 256,
+  }),
+  relayMaxBytes: byteSize({
+    description: "With `relay`: the most bytes of the stream. While it is full the source waits.",
+    direction: "input",
+    default: "256Mi",
   }),
   replyFanOut: bool({
     description:

@@ -6,8 +6,9 @@ import type { App } from "../app.ts";
 import type { Concurrency } from "../concurrency.ts";
 import type { DeliveryOptions } from "../delivery/delivery-options.ts";
 import type { MakeFanOut } from "../delivery/fan-out.ts";
-import type { Fleet } from "../ownership.ts";
 import type { Observer } from "../observer.ts";
+import type { Fleet } from "../ownership.ts";
+import type { Relay } from "../relay.ts";
 import type { RuntimeLogger } from "../runtime-logger.ts";
 
 /** What a `Component` is made of. */
@@ -28,4 +29,6 @@ export type ComponentOptions = {
   readonly policies?: Policies | undefined;
   readonly fanOut: MakeFanOut;
   readonly fleet: Fleet | undefined;
+  /** Absent: nothing can be relayed. */
+  readonly relay: Relay | undefined;
 } & Pick<DeliveryOptions, "store" | "history" | "invokeOutput" | "loops" | "memory" | "tracer">;

@@ -189,7 +189,8 @@ export class Component {
       ...{ counts: this.input.counts, calls: this.calls.counts },
       ...{ rebuilds: this.#rebuilds, paused: this.input.paused },
       readiness: this.#settings === undefined ? this.#readiness : readinessOf(this.#settings),
-      ...{ backlog: this.#monitor?.backlog, backlogIsPart: this.binding.backlogIsPart === true },
+      backlog: this.input.backlog(this.#monitor?.backlog),
+      backlogIsPart: this.binding.backlogIsPart === true,
       breakers: breakersOf(this.policies, this.#directions),
     });
   }

@@ -1,12 +1,14 @@
 import type { AnyBinding, Logger } from "../../binding.ts";
 import { clock, type Timer } from "../../clock.ts";
 import type { App } from "../app.ts";
+import type { ComponentCode } from "./component-code.ts";
 import type { Opened } from "./opening.ts";
 import type { Fleet, Ownership } from "../ownership.ts";
 
 export type InputLeaseOptions = {
   readonly name: string;
   readonly logger: Logger;
+  readonly code: Pick<ComponentCode, "binding">;
   /** Absent: this process has the store alone, or none, and reads at once. */
   readonly fleet: Fleet | undefined;
   /** This replica without its app does not ask. */
@@ -22,11 +24,13 @@ export type InputLeaseOptions = {
 /** Why an input does not read while another replica does. */
 export type Standby = { readonly reason: string; readonly since: Date };
 
+const appAway = "the app is away: another replica may read the component";
+const sourceAway = "the source cannot be reached from here: another replica may read the component";
 const granted =
   "singleton: granted at once, since no other replica shares this process's store; --store nats://HOST shares one";
 
 /** Whether the component says, or the flag for all, that one replica of the app reads. */
-export function isSingleton(
+function isSingleton(
   { settings, metadata }: Pick<Opened, "settings" | "metadata">,
   { guarantee, isShared }: Pick<AnyBinding, "guarantee" | "isShared">,
   fleet: Fleet | undefined,
@@ -37,18 +41,18 @@ export function isSingleton(
   return shared === false;
 }
 
-/** An app that is away for so long will not be back at once: another replica's may read. Milliseconds. */
+/** An app or a connection that is away for so long will not be back at once: another replica may read. Milliseconds. */
 const awayFor = 10_000;
 
 /**
- * Whether this replica reads a source that one replica reads. It asks from the first connection on, until its release, while its
- * app is there: one without its app has nobody to read for.
+ * Whether this replica reads a source that one replica reads. It asks while it has a connection and its app is there, until
+ * its release: without them it could not read.
  */
 export class InputLease {
   readonly #options: InputLeaseOptions;
   #ownership: Ownership | undefined;
   #unsubscribe: (() => void)[] = [];
-  #isAsked = false;
+  #isConnected = false;
   #isReleased = false;
   #reads = false;
   #away: Timer | undefined;
@@ -67,19 +71,30 @@ export class InputLease {
     return { reason: this.#ownership.reason, since: new Date(this.#ownership.since) };
   }
 
-  /** Asks for the source, once. `silent`: an earlier one of the component has told. False: another reads it, or nobody knows. */
-  ask(silent: boolean): boolean {
-    const { fleet, app, name, logger } = this.#options;
-    if (this.#isAsked) return fleet === undefined || this.#reads;
-    this.#isAsked = true;
+  /**
+   * There is a connection: asks for the source, if one replica reads it. `silent`: an earlier one of the component has told. False:
+   * another reads it, or nobody knows.
+   */
+  ask(opened: Pick<Opened, "settings" | "metadata">, silent: boolean): boolean {
+    const { fleet, app, code, logger } = this.#options;
+    if (!isSingleton(opened, code.binding, fleet)) return true;
     if (fleet === undefined) {
-      if (!silent) logger.info({}, granted);
+      if (!this.#isConnected && !silent) logger.info({}, granted);
+      this.#isConnected = true;
       return true;
     }
-    if (app !== undefined)
-      this.#unsubscribe.push(app.onAvailability(() => this.#appChanged(fleet, app)));
-    if (app?.available !== false) this.#own(fleet, name);
+    this.#isConnected = true;
+    if (app !== undefined && this.#unsubscribe.length === 0)
+      this.#unsubscribe.push(app.onAvailability(() => this.#appChanged(fleet)));
+    this.#look(fleet);
     return this.#reads;
+  }
+
+  disconnected(): void {
+    const { fleet } = this.#options;
+    if (fleet === undefined || !this.#isConnected) return;
+    this.#isConnected = false;
+    this.#look(fleet);
   }
 
   /** Gives the source up once the reading has ended, so that all that can be settled is. */
@@ -96,31 +111,38 @@ export class InputLease {
     return result;
   }
 
-  #own(fleet: Fleet, name: string): void {
-    const ownership = fleet.own(name);
-    this.#ownership = ownership;
-    this.#unsubscribe.push(ownership.onChange(() => this.#changed(ownership)));
-    this.#reads = ownership.reads;
+  #appChanged(fleet: Fleet): void {
+    const before = this.#ownership;
+    this.#look(fleet);
+    if (this.#ownership === before || this.#ownership === undefined) return;
+    if (this.#reads) this.#options.gained();
+    else this.#options.standsBy();
   }
 
-  #appChanged(fleet: Fleet, app: App): void {
+  /** Asks, or gives up after a while, as it can read now or not. */
+  #look(fleet: Fleet): void {
     clock.clearTimeout(this.#away);
     if (this.#isReleased) return;
-    const { name, logger, standsBy, gained, lost } = this.#options;
-    if (app.available) {
+    const { app, name } = this.#options;
+    if (this.#isConnected && app?.available !== false) {
       if (this.#ownership !== undefined) return;
-      this.#own(fleet, name);
-      return this.#reads ? gained() : standsBy();
-    }
-    this.#away = clock.setTimeout(() => {
-      const ownership = this.#ownership;
-      if (ownership === undefined) return;
-      if (this.#reads) logger.info({}, "the app is away: another replica may read the component");
-      this.#ownership = undefined;
-      this.#reads = false;
-      void this.#releaseAfter(lost(ownership.remaining), ownership);
-      standsBy();
-    }, awayFor);
+      const ownership = fleet.own(name);
+      this.#ownership = ownership;
+      this.#unsubscribe.push(ownership.onChange(() => this.#changed(ownership)));
+      this.#reads = ownership.reads;
+    } else if (this.#ownership !== undefined)
+      this.#away = clock.setTimeout(() => this.#giveUp(), awayFor);
+  }
+
+  #giveUp(): void {
+    const ownership = this.#ownership;
+    if (ownership === undefined) return;
+    const { logger, lost, standsBy } = this.#options;
+    if (this.#reads) logger.info({}, this.#isConnected ? appAway : sourceAway);
+    this.#ownership = undefined;
+    this.#reads = false;
+    void this.#releaseAfter(lost(ownership.remaining), ownership);
+    if (this.#isConnected) standsBy();
   }
 
   #changed(ownership: Ownership): void {

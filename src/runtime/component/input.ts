@@ -1,55 +1,27 @@
 import { clock } from "../../clock.ts";
 import { BindingError } from "../../errors.ts";
-import type { Notice, NullAs, Reader } from "../../binding.ts";
-import type { ComponentPolicies } from "../../policy/component-policies.ts";
+import type { NullAs, Reader } from "../../binding.ts";
 import type { DeadLetter } from "../../store/records.ts";
 import type { App } from "../app.ts";
-import { ComponentCheckpoints } from "./component-checkpoints.ts";
-import type { ComponentCode } from "./component-code.ts";
-import { ComponentTicks } from "./component-ticks.ts";
 import type { ComponentSettings } from "./component-fields.ts";
-import { usualMaxInFlight, type DeliveryOptions } from "../delivery/delivery-options.ts";
+import { usualMaxInFlight } from "../delivery/delivery-options.ts";
 import type { Delivery } from "../delivery/delivery.ts";
 import { addCounts, newCounts, type EventCounts } from "../delivery/event-counts.ts";
-import type { MakeFanOut } from "../delivery/fan-out.ts";
 import { fencedReader } from "../delivery/fenced.ts";
 import { openDelivery } from "../delivery/open-delivery.ts";
 import { shown, type Opened } from "./opening.ts";
-import { InputLease, isSingleton } from "./input-lease.ts";
-import type { Fleet } from "../ownership.ts";
+import { InputLease } from "./input-lease.ts";
+import type { InputOptions } from "./input-options.ts";
 import { PauseRecord } from "./pause-record.ts";
+import type { RelayedReader } from "../relay.ts";
+import { relayedReading } from "./relayed-reading.ts";
+import { readSource, type Deliver, type ReadSource } from "./source-reading.ts";
 import type { Condition } from "./component-status.ts";
 import { isRefusal, RefusedReading } from "./refused-reading.ts";
 import type { Redriven } from "../delivery/redrive.ts";
 import type { StallFacts } from "./stall.ts";
 import type { Pause } from "../status.ts";
-import { redactedLogger } from "../../redacted-logger.ts";
-import { Subscription, type SubscriptionState } from "./subscription.ts";
-
-export type InputOptions = Pick<
-  DeliveryOptions,
-  | ("name" | "type" | "logger" | "observer" | "concurrency" | "store" | "history")
-  | ("invokeOutput" | "loops" | "memory" | "tracer")
-> & {
-  /** Absent: this process is the only replica that anybody knows of. */
-  readonly fleet: Fleet | undefined;
-  readonly appId: string;
-  readonly code: Pick<ComponentCode, "binding">;
-  readonly app: App | undefined;
-  readonly policies: ComponentPolicies;
-  readonly fanOut: MakeFanOut;
-  /** Whether it is an input, as far as is known. */
-  readonly isRead: () => boolean;
-  /** Runs the binding's `read`, so that what fails later on its behalf is known as the component's. */
-  readonly run: (read: () => Promise<Reader | undefined>) => Promise<Reader | undefined>;
-  readonly notice: Notice;
-  /** Told how many events came. */
-  readonly received: (events: number) => void;
-  /** Whether the app wants its events, and where not, why. */
-  readonly onState: (state: SubscriptionState) => void;
-  /** The source refuses to be read, over a connection that stays for the outputs. */
-  readonly onRefused: (why: BindingError) => void;
-};
+import { Subscription } from "./subscription.ts";
 
 /** What reading goes by: the opened connection, and whom to tell when it cannot go on. */
 export type Reading = {
@@ -83,6 +55,7 @@ export class Input {
   /** The pause is in the store, which replicas share. */
   #isStored = false;
   #condition: Condition | undefined;
+  #relayed: RelayedReader | undefined;
   readonly #refused = new RefusedReading();
   /** Whether what an earlier process has left is known, or makes no difference any more. */
   #recalled: "not yet" | "under way" | "yes" = "not yet";
@@ -92,10 +65,10 @@ export class Input {
 
   constructor(options: InputOptions) {
     this.#options = options;
-    const { app, store, name, logger, fleet } = options;
+    const { app, store, name, logger, fleet, code } = options;
     this.#record = new PauseRecord(store?.pauses, name, logger);
     this.#lease = new InputLease({
-      ...{ name, logger, fleet, app },
+      ...{ name, logger, fleet, app, code },
       gained: () => this.#release("standby"),
       standsBy: () => this.#standBy(),
       lost: (remaining) => this.#hold("standby", remaining),
@@ -116,12 +89,22 @@ export class Input {
   get stallFacts(): StallFacts {
     const delivery = this.#delivery;
     return {
-      reading: delivery !== undefined && this.#options.app?.available === true,
+      // What another replica reads does not come here.
+      reading:
+        delivery !== undefined &&
+        this.#options.app?.available === true &&
+        this.#relayed?.readsSource !== false,
       inFlight: delivery?.inFlight ?? 0,
       waiting: delivery?.waiting ?? 0,
       room: this.#reading?.settings.maxInFlight ?? usualMaxInFlight,
       held: delivery?.heldBy !== undefined,
     };
+  }
+
+  /** How many events wait, with those in its relay, of what is known. */
+  backlog(atSource: number | undefined): number | undefined {
+    const relayed = this.#relayed?.backlog;
+    return atSource === undefined ? relayed : atSource + (relayed ?? 0);
   }
 
   /** What the component's state tells of it. */
@@ -153,21 +136,23 @@ export class Input {
   /** There is a connection to read from. */
   connected(reading: Reading): void {
     this.#reading = reading;
-    const isSingle = isSingleton(reading.opened, this.#options.code.binding, this.#options.fleet);
-    if (isSingle && !this.#lease.ask(this.#recalled === "yes")) this.#standBy();
+    // Behind a relay all replicas deliver: it asks itself who reads the source.
+    const isRelayed = reading.settings.relay;
+    if (!isRelayed && !this.#lease.ask(reading.opened, this.#recalled === "yes")) this.#standBy();
+    else this.#holds.delete("standby");
     this.#begin();
   }
 
   #standBy(): void {
     this.#holds.add("standby");
-    const { app, onState } = this.#options;
-    const kind = app?.available === false ? "app away" : "wanted";
-    onState({ kind, reason: app?.unavailableReason ?? "" });
+    const { available = true, unavailableReason: reason = "" } = this.#options.app ?? {};
+    this.#options.onState({ kind: available ? "wanted" : "app away", reason });
   }
 
   /** The connection is gone: what the app has is awaited briefly, the rest is the source's again. */
   async disconnected(): Promise<void> {
     this.#reading = undefined;
+    this.#lease.disconnected();
     this.#refused.clear();
     this.#holds.delete("refused");
     await this.#end(finishing);
@@ -317,7 +302,7 @@ export class Input {
     signal: AbortSignal,
   ): Promise<{ reader: Reader; delivery: Delivery }> {
     const { opened, settings, route } = reading;
-    const { appId, name, type, logger, policies, fanOut } = this.#options;
+    const { name, type, logger, policies, fanOut } = this.#options;
     const { binding } = this.#options.code;
     const { observer, concurrency, store, history, invokeOutput, loops, memory, tracer } =
       this.#options;
@@ -340,36 +325,28 @@ export class Input {
     this.#delivery = delivery;
     this.#condition = undefined;
     try {
-      reader = await this.#options.run(async () =>
-        binding.read?.(opened.connection, {
-          component: { name, appId },
-          metadata: opened.metadata,
-          ...{ signal, memory },
-          logger: redactedLogger(logger, opened.redact),
-          hide: opened.hide,
-          maxInFlight: settings.maxInFlight ?? app.intake?.maxInFlight ?? usualMaxInFlight,
-          attempts: policies.inbound.retry.attempts,
-          notice: (text) => this.#options.notice(opened.redact(text)),
-          deliver: (events, source) => {
-            this.#options.received(events.length);
-            this.#refused.received();
-            return delivery.deliver(events, source);
-          },
-          lost: (reason) => {
-            const error = shown(reason, opened.redact);
-            // One that has ended already must not end the next one.
-            if (this.#delivery === delivery || !isRefusal(error)) this.#lost(reading, error);
-          },
-          report: (text, stalled) => {
-            if (this.#delivery === delivery)
-              this.#condition = text === "" ? undefined : { text: opened.redact(text), stalled };
-          },
-          missed: (events, why) => observer.missed(name, events, why),
-          checkpoints: new ComponentCheckpoints(store?.checkpoints, name, logger),
-          ticks: new ComponentTicks(store?.checkpoints, name, ownership),
-        }),
-      );
-      if (reader === undefined) throw new Error(`bindings.${binding.name} gave no reader`);
+      const maxInFlight = settings.maxInFlight ?? app.intake?.maxInFlight ?? usualMaxInFlight;
+      const lost = (reason: unknown): void => {
+        const error = shown(reason, opened.redact);
+        // One that has ended already must not end the next one.
+        if (this.#delivery === delivery || !isRefusal(error)) this.#lost(reading, error);
+      };
+      const report = (text: string, stalled: boolean): void => {
+        if (this.#delivery === delivery)
+          this.#condition = text === "" ? undefined : { text: opened.redact(text), stalled };
+      };
+      const received = (): void => this.#refused.received();
+      const read: ReadSource = (deliver, until, owner) => {
+        const given = { maxInFlight, lost, report, received, deliver, signal: until };
+        return readSource(this.#options, opened, owner, given);
+      };
+      if (settings.relay) {
+        const given = { delivery, maxInFlight, lost, report, read, signal };
+        reader = this.#relayed = await relayedReading(this.#options, opened, app, given);
+      } else {
+        const deliver: Deliver = (events, source) => delivery.deliver(events, source);
+        reader = await read(deliver, signal, ownership);
+      }
       this.#refused.begun();
       return { reader: fencedReader(reader, ownership), delivery };
     } catch (error) {
@@ -385,6 +362,7 @@ export class Input {
     if (this.#delivery !== delivery) return;
     this.#delivery = undefined;
     this.#condition = undefined;
+    this.#relayed = undefined;
   }
 
   async #end(deadline: number): Promise<{ abandoned: number }> {

@@ -12,7 +12,7 @@ import { EventSettlement, type Conclusion, type Progress } from "./settlement.ts
 import type { Entry, Exhausted } from "./entry.ts";
 import type { EventCounts } from "./event-counts.ts";
 import { disposalPause, Exhaustion, type Blockage } from "./exhaustion.ts";
-import { isFenced } from "./fenced.ts";
+import { isFenced, isRevoked } from "./fenced.ts";
 import { OwnLoop } from "./loops.ts";
 import { keyOf, type Lane } from "./lane.ts";
 import { Lanes } from "./lanes.ts";
@@ -227,10 +227,10 @@ export class Delivery {
   #admit(lane: Lane, entry: Entry): "this" | "not this" | "none" {
     const { app, concurrency, maxPerKey, policy } = this.#options;
     if (!app.available) return "none";
-    const taking = takes(app, lane, maxPerKey);
+    const taking = isRevoked(entry) ? "lane waits" : takes(app, lane, maxPerKey);
     if (taking === "full") return "none";
     if (taking === "lane waits") {
-      this.#lanes.putAside();
+      if (lane.next === entry) this.#lanes.putAside();
       return "not this";
     }
     if (this.#preparation.isNeeded(entry)) {

@@ -1,6 +1,7 @@
 import type { Reader } from "../../binding.ts";
 import type { Ownership } from "../ownership.ts";
 import type { DeliveryOptions } from "./delivery-options.ts";
+import type { Entry } from "./entry.ts";
 
 /** What becomes of an event here whose component another replica reads by now. */
 export const leaseIsOver =
@@ -12,6 +13,11 @@ export const leaseIsOver =
  */
 export function isFenced({ ownership }: Pick<DeliveryOptions, "ownership">): boolean {
   return ownership !== undefined && !ownership.held;
+}
+
+/** Whether its source has it no more, by the clock; it is returned then, and has left its lane. */
+export function isRevoked({ event }: Pick<Entry, "event">): boolean {
+  return event.isHeld?.() === false;
 }
 
 /** A reader that confirms nothing to its source once the lease is over. */

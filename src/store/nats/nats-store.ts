@@ -128,6 +128,7 @@ export function createNatsStore(
     leases,
     replicas,
     shared: true,
+    doubt: () => strength.doubt(),
     get trouble() {
       return trouble();
     },

@@ -60,21 +60,29 @@ export async function prepareStreams(link: Link, options: StreamOptions): Promis
     ...{ storage: "file", retention: "limits", num_replicas: options.replicas ?? copies(link) },
     ...{ allow_direct: true, allow_atomic: true, allow_msg_ttl: true },
   };
-  const records = await prepareStream(link, {
-    ...{ ...common, name: subjects.recordStream, subjects: [`${subjects.records}.>`] },
-    // What is kept has no limits but the store's own: nothing goes for anything new.
-    ...{ discard: "new", max_msgs_per_subject: 1, subject_delete_marker_ttl: markerLife },
-  });
-  const nanoseconds = 1_000_000;
-  await prepareStream(link, {
-    ...{ ...common, name: subjects.historyStream, subjects: [`${subjects.history}.>`] },
-    ...{
-      discard: "old",
-      max_msgs: history.count,
-      max_age: Math.max(leastAge, history.age) * nanoseconds,
+  const records = await prepareStream(
+    link,
+    {
+      ...{ ...common, name: subjects.recordStream, subjects: [`${subjects.records}.>`] },
+      // What is kept has no limits but the store's own: nothing goes for anything new.
+      ...{ discard: "new", max_msgs_per_subject: 1, subject_delete_marker_ttl: markerLife },
     },
-    max_msgs_per_subject: -1,
-  });
+    options.replicas,
+  );
+  const nanoseconds = 1_000_000;
+  await prepareStream(
+    link,
+    {
+      ...{ ...common, name: subjects.historyStream, subjects: [`${subjects.history}.>`] },
+      ...{
+        discard: "old",
+        max_msgs: history.count,
+        max_age: Math.max(leastAge, history.age) * nanoseconds,
+      },
+      max_msgs_per_subject: -1,
+    },
+    options.replicas,
+  );
   return records;
 }
 
@@ -83,11 +91,15 @@ export function streamInfo(link: Link, stream: string): Promise<StreamInfo> {
   return link.api<StreamInfo>(`STREAM.INFO.${stream}`, undefined, `stream ${stream}`);
 }
 
-async function prepareStream(link: Link, config: StreamConfig): Promise<StreamInfo> {
+async function prepareStream(
+  link: Link,
+  config: StreamConfig,
+  replicas: number | undefined,
+): Promise<StreamInfo> {
   const { name } = config;
   const info = await streamInfo(link, name).catch(async (error: unknown) => {
     if (!(error instanceof BindingError) || error.reason !== "not_found") throw error;
-    return create(link, config);
+    return createWithin(link, config, replicas);
   });
   const wrong = (["allow_direct", "allow_atomic", "allow_msg_ttl", "max_msgs_per_subject"] as const)
     .filter((key) => (info.config[key] ?? false) !== config[key])
@@ -102,6 +114,25 @@ async function prepareStream(link: Link, config: StreamConfig): Promise<StreamIn
   return info;
 }
 
+/** Tries fewer copies, unless so many were asked for: a server may have several addresses, and so count as several. */
+async function createWithin(
+  link: Link,
+  config: StreamConfig,
+  replicas: number | undefined,
+): Promise<StreamInfo> {
+  for (let copies = config.num_replicas; ; copies--) {
+    try {
+      return await create(link, { ...config, num_replicas: copies });
+    } catch (error) {
+      const { systemCode = "" } = BindingError.from(error);
+      if (replicas !== undefined || copies === 1 || !tooManyCopies.has(systemCode)) throw error;
+    }
+  }
+}
+
+/** JetStream's codes where there are fewer servers than copies, or one without a cluster. */
+const tooManyCopies: ReadonlySet<string> = new Set(["10005", "10074"]);
+
 async function create(link: Link, config: StreamConfig): Promise<StreamInfo> {
   const { name } = config;
   try {
@@ -111,7 +142,7 @@ async function create(link: Link, config: StreamConfig): Promise<StreamInfo> {
       `creating the stream ${name}`,
     );
   } catch (error) {
-    const { reason, message } = BindingError.from(error);
+    const { reason, message, systemCode } = BindingError.from(error);
     // Another replica was faster.
     const there = await streamInfo(link, name).catch(() => undefined);
     if (there !== undefined) return there;
@@ -124,8 +155,7 @@ async function create(link: Link, config: StreamConfig): Promise<StreamInfo> {
         : []),
     ];
     throw new BindingError(reason, [message, ...hints].join("; "), {
-      effect: "unsent",
-      cause: error,
+      ...{ effect: "unsent", systemCode, cause: error },
     });
   }
 }

@@ -184,3 +184,29 @@ test("a replica whose app is away does not ask, and gives up what it has after a
   await vi.advanceTimersByTimeAsync(100);
   expect(system.readings).toHaveLength(2);
 });
+
+test("a replica that cannot reach the source gives it up after a while, and asks again", async () => {
+  vi.useFakeTimers();
+  onTestFinished(() => void vi.useRealTimers());
+  const { status, system, fleet } = await started();
+  fleet.give();
+  await vi.advanceTimersByTimeAsync(100);
+  expect(status().state).toBe("running");
+  system.opening.lost(new Error("gone"));
+  await vi.advanceTimersByTimeAsync(5_000);
+  expect(system.readings).toHaveLength(2);
+  expect(fleet.released).toEqual([]);
+
+  system.open = () => Promise.reject(new Error("unreachable"));
+  system.opening.lost(new Error("gone"));
+  await vi.advanceTimersByTimeAsync(15_000);
+  expect(fleet.released).toEqual(["orders"]);
+  expect(status().state).toBe("reconnecting");
+  system.open = () => undefined;
+  fleet.runOut();
+  await vi.advanceTimersByTimeAsync(15_000);
+  expect(status().state).toBe("standby");
+  fleet.give();
+  await vi.advanceTimersByTimeAsync(100);
+  expect(system.readings).toHaveLength(3);
+});

@@ -71,3 +71,16 @@ describeWith("nats", { own: true, config: [account] }, (server) => {
     await store.deadLetters.remove(listed.slice(0, 3).map(({ id }) => id));
   });
 });
+
+describeWith("nats", ({ url }) => {
+  test("where there are fewer servers than copies that were asked for, that is said", async () => {
+    const engine = natsEngine(url);
+    const place = engine.place();
+    const many = engine.open(place, { replicas: 3 });
+    await many.look();
+    expect(many.trouble).toContain("for fewer copies than 3 say --store-replicas");
+    const usual = engine.open(place);
+    await usual.look();
+    expect(usual.trouble).toBeUndefined();
+  });
+});
