@@ -185,8 +185,7 @@ export class Component {
         this.#directions.output && !this.isStateStore
           ? (this.#opened?.operations ?? Object.keys(this.binding.operations ?? {}))
           : [],
-      delivery: this.input.delivery,
-      ...{ counts: this.input.counts, calls: this.calls.counts },
+      ...{ delivery: this.input.delivery, counts: this.input.counts, calls: this.calls.counts },
       ...{ rebuilds: this.#rebuilds, paused: this.input.paused },
       readiness: this.#settings === undefined ? this.#readiness : readinessOf(this.#settings),
       backlog: this.input.backlog(this.#monitor?.backlog),
