@@ -1,15 +1,8 @@
 import { messageOf } from "../errors.ts";
 import { Code, GrpcFailure } from "../grpc/status.ts";
-import { EventStream, EventStreamError, type EventStreamOptions } from "./event-stream.ts";
+import { createStream } from "./create-stream.ts";
+import { EventStreamError } from "./event-stream.ts";
 import type { EventStreams } from "./event-streams.ts";
-
-/** Makes a stream that is not part of them yet. */
-export function createStream(
-  streams: EventStreams,
-  options: Pick<EventStreamOptions, "isAvailable" | "numbers" | "onNeeded"> = {},
-): EventStream {
-  return new EventStream({ ...options, logger: streams.logger, onRoom: () => streams.roomMade() });
-}
 
 /** Serves a stream that the app has dialled. Throws a `GrpcFailure` when the app breaks its rules. */
 export async function* acceptStream(

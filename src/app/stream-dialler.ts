@@ -3,7 +3,7 @@ import { longestTimer } from "../metadata/duration.ts";
 import type { AnswerLimits } from "../grpc/answer-room.ts";
 import { CallFailure, type GrpcClient } from "../grpc/client.ts";
 import { Code } from "../grpc/status.ts";
-import { createStream } from "./accepted-stream.ts";
+import { createStream } from "./create-stream.ts";
 import type { EventStreams } from "./event-streams.ts";
 
 export type StreamDiallerOptions = {

@@ -1,4 +1,4 @@
-import { createStream } from "./accepted-stream.ts";
+import { createStream } from "./create-stream.ts";
 import type { EventStream } from "./event-stream.ts";
 import type { EventStreams } from "./event-streams.ts";
 

@@ -30,7 +30,7 @@ function scriptsOf(text: string): string[] {
   return [
     ...new Set(Array.from(text.matchAll(/npm run ([\w:]+)/g), ([, name = ""]) => name)),
   ].flatMap((name) => {
-    const file = /node (\S+\.ts)/.exec(scripts[name] ?? "")?.[1];
+    const file = /node (?:--\S+ )*(\S+\.ts)/.exec(scripts[name] ?? "")?.[1];
     return file === undefined ? [] : [readFileSync(join(root, file), "utf8")];
   });
 }
