@@ -3,7 +3,9 @@ import type { Placement } from "./placement.ts";
 import type { Snapshot } from "./api.ts";
 
 /** Worst first: what one worker's connection is, the component is. */
-const badStates: readonly ComponentStatus["state"][] = ["failed", "reconnecting", "starting"];
+const badStates: readonly ComponentStatus["state"][] = [
+  ...(["failed", "reconnecting", "stalled", "starting"] as const),
+];
 
 /** Components as one process has them, of what its workers say; the order is that of the placements. */
 export function mergeStatuses(
@@ -39,6 +41,7 @@ function merged(
       total[key] += one.calls[key];
   return {
     ...status,
+    ...(placement?.spreads === true && spreadStatus(all.map((one) => one.status))),
     ...(isFine && bad !== undefined && { state: bad.status.state, since: bad.status.since }),
     reason:
       isFine && bad !== undefined
@@ -46,5 +49,35 @@ function merged(
         : status.reason,
     rebuilds: all.reduce((sum, one) => sum + one.status.rebuilds, 0),
     calls: total,
+  };
+}
+
+/** What workers that read one source together have of it. */
+function spreadStatus(all: readonly ComponentStatus[]): Partial<ComponentStatus> {
+  const add = (of: (status: ComponentStatus) => number | undefined): number =>
+    all.reduce((total, status) => total + (of(status) ?? 0), 0);
+  const known = (of: (status: ComponentStatus) => number | undefined): number | undefined =>
+    all.some((status) => of(status) !== undefined) ? add(of) : undefined;
+  const ended = Object.keys(
+    all[0]?.endedOtherwise ?? {},
+  ) as (keyof ComponentStatus["endedOtherwise"])[];
+  const oldest = all.flatMap(({ oldestSince }) => oldestSince ?? []);
+  return {
+    inFlight: add(({ inFlight }) => inFlight),
+    maxInFlight: known(({ maxInFlight }) => maxInFlight),
+    waiting: add(({ waiting }) => waiting),
+    handled: add(({ handled }) => handled),
+    endedOtherwise: Object.fromEntries(
+      ended.map((how) => [how, add(({ endedOtherwise }) => endedOtherwise[how])]),
+    ) as ComponentStatus["endedOtherwise"],
+    attempts: add(({ attempts }) => attempts),
+    failedAttempts: add(({ failedAttempts }) => failedAttempts),
+    attemptTime: add(({ attemptTime }) => attemptTime),
+    backlog: known(({ backlog }) => backlog),
+    oldestFailed: all
+      .flatMap(({ oldestFailed }) => oldestFailed ?? [])
+      .toSorted((one, other) => one.receivedAt - other.receivedAt)[0],
+    oldestSince: oldest.toSorted((one, other) => one.getTime() - other.getTime())[0],
+    windowFull: all.some(({ windowFull }) => windowFull),
   };
 }

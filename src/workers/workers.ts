@@ -4,6 +4,7 @@ import { delay } from "../delay.ts";
 import { BindingError, messageOf } from "../errors.ts";
 import type { RuntimeLogger } from "../runtime/runtime-logger.ts";
 import type { History } from "../runtime/records/history.ts";
+import type { AttemptCount } from "../store/records.ts";
 import type { Store } from "../store/store.ts";
 import type { MetricFamily } from "../telemetry/metric-model.ts";
 import type { TlsMaterial } from "../server/tls-files.ts";
@@ -13,7 +14,7 @@ import type { Handlers } from "./peer.ts";
 import type { Placement } from "./placement.ts";
 import { PortStream } from "./port-stream.ts";
 import { recordEnded } from "./remote-history.ts";
-import { callStore } from "./remote-store.ts";
+import { callStore, type StoreCall } from "./remote-store.ts";
 import { sum } from "./metric-sum.ts";
 import { concurrencyMemory, freePlaces, usedPlaces } from "./shared-concurrency.ts";
 import { SpecRegistry } from "./spec-message.ts";
@@ -99,7 +100,13 @@ export class Workers {
     return (alone ?? this.numbers).filter((worker) => this.#threads[worker] !== undefined);
   }
 
-  /** The worker that reads a component's events. */
+  /** The workers that read a component's events: at least one, which may be one that is being replaced. */
+  readersOf(name: string): readonly number[] {
+    const all = this.placements.get(name)?.spreads === true ? this.hostsOf(name) : [];
+    return all.length > 0 ? all : [this.ownerOf(name)];
+  }
+
+  /** The worker that reads a component's events, or speaks for those that do. */
   ownerOf(name: string): number {
     return this.placements.get(name)?.owner ?? 0;
   }
@@ -253,7 +260,10 @@ export class Workers {
         return spec.fingerprint;
       },
       forget: (spec) => this.specs.forget(spec, worker),
-      store: (call) => callStore(store, call),
+      store: (call) => {
+        this.#tellAttempt(worker, call);
+        return callStore(store, call);
+      },
       ended: (events) => {
         for (const event of events) recordEnded(history, event);
       },
@@ -267,6 +277,18 @@ export class Workers {
       },
       agree: (component, refusal) => this.#agreements.hear(component, worker, refusal),
     };
+  }
+
+  /** An event may come to another worker the next time. */
+  #tellAttempt(worker: number, { part, method, args }: StoreCall): void {
+    if (part !== "attempts" || method !== "begin") return;
+    const [name, count] = args as Parameters<Store["attempts"]["begin"]>;
+    if (this.placements.get(name)?.spreads === true) this.#tellOthers(worker, name, count);
+  }
+
+  #tellOthers(worker: number, name: string, count: AttemptCount | undefined): void {
+    for (const other of this.hostsOf(name))
+      if (other !== worker) this.peerOf(other)?.tell("attemptNoted", [name, count]);
   }
 
   async #tell(worker: number, thread: WorkerThread): Promise<void> {
@@ -290,6 +312,9 @@ export class Workers {
     this.#counted[worker] = undefined;
     if (counted !== undefined) this.#countedByEnded = [sum([...this.#countedByEnded, counted])];
     freePlaces(this.concurrency, worker);
+    // Its parts of what all read come to the others.
+    for (const [name, { spreads }] of this.placements)
+      if (spreads === true) this.#tellOthers(worker, name, undefined);
     if (this.#isClosing) return;
     this.#agreements.left();
     // An app that has events of one that ended would get them again beside these.

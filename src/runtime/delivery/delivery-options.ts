@@ -35,6 +35,8 @@ export type DeliveryOptions = {
   readonly deduplicateWindow: number;
   /** `undefined`: what the app says, else {@link usualMaxInFlight}. */
   readonly maxInFlight: number | undefined;
+  /** How many of these are for this thread, where others read the component too. */
+  readonly share?: (events: number) => number;
   /** The most events of one key that the app has at one time; `undefined`: as many as it takes. */
   readonly maxPerKey: number | undefined;
   readonly orderKey: string;

@@ -175,7 +175,9 @@ export class Delivery {
 
   /** The most events that the app has at one time. */
   get maxInFlight(): number {
-    return this.#options.maxInFlight ?? this.#options.app.intake?.maxInFlight ?? usualMaxInFlight;
+    const { maxInFlight, app, share } = this.#options;
+    const most = maxInFlight ?? app.intake?.maxInFlight ?? usualMaxInFlight;
+    return share?.(most) ?? most;
   }
 
   #enter(event: InboundEvent, window: Window, redriven: DeadLetter | undefined): void {
