@@ -11,6 +11,8 @@ const badStates: readonly ComponentStatus["state"][] = [
 export function mergeStatuses(
   placements: ReadonlyMap<string, Placement>,
   snapshots: readonly (Snapshot | undefined)[],
+  /** Of components that all read, what workers that have ended had counted. */
+  ended: ReadonlyMap<string, ComponentStatus> = new Map(),
 ): ComponentStatus[] {
   const byName = new Map<string, { worker: number; status: ComponentStatus }[]>();
   for (const [worker, snapshot] of snapshots.entries()) {
@@ -21,15 +23,18 @@ export function mergeStatuses(
     }
   }
   const names = new Set([...placements.keys(), ...byName.keys()]);
-  return [...names].flatMap((name) => merged(byName.get(name) ?? [], placements.get(name)) ?? []);
+  return [...names].flatMap(
+    (name) => merged(byName.get(name) ?? [], placements.get(name), ended.get(name)) ?? [],
+  );
 }
 
 function merged(
   all: readonly { readonly worker: number; readonly status: ComponentStatus }[],
   placement: Placement | undefined,
+  ended: ComponentStatus | undefined,
 ): ComponentStatus | undefined {
   const own = all.find(({ worker }) => worker === placement?.owner) ?? all[0];
-  if (own === undefined || all.length === 1) return own?.status;
+  if (own === undefined || (all.length === 1 && ended === undefined)) return own?.status;
   const { status } = own;
   const bad = badStates
     .flatMap((state) => all.filter((one) => one.status.state === state))
@@ -41,7 +46,8 @@ function merged(
       total[key] += one.calls[key];
   return {
     ...status,
-    ...(placement?.spreads === true && spreadStatus(all.map((one) => one.status))),
+    ...(placement?.spreads === true &&
+      spreadStatus([...all.map((one) => one.status), ...(ended === undefined ? [] : [ended])])),
     ...(isFine && bad !== undefined && { state: bad.status.state, since: bad.status.since }),
     reason:
       isFine && bad !== undefined
@@ -49,6 +55,19 @@ function merged(
         : status.reason,
     rebuilds: all.reduce((sum, one) => sum + one.status.rebuilds, 0),
     calls: total,
+  };
+}
+
+/** What stays of a worker that has ended: what it had counted, added to that of those before it. */
+export function endedStatus(
+  status: ComponentStatus,
+  before: ComponentStatus | undefined,
+): ComponentStatus {
+  return {
+    ...status,
+    ...spreadStatus(before === undefined ? [status] : [status, before]),
+    ...{ inFlight: 0, maxInFlight: undefined, waiting: 0, backlog: undefined },
+    ...{ oldestFailed: undefined, oldestSince: undefined, windowFull: false },
   };
 }
 

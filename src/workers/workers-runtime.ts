@@ -187,7 +187,7 @@ export class WorkersRuntime {
   #components(): ComponentStatus[] {
     const { workers } = this.#options;
     if (performance.now() - workers.lookedAt > mostAge) void workers.look();
-    return mergeStatuses(workers.placements, workers.snapshots);
+    return mergeStatuses(workers.placements, workers.snapshots, workers.endedStatuses);
   }
 
   async #apply(
@@ -199,6 +199,7 @@ export class WorkersRuntime {
     const planned = this.#planning.then(async () => {
       if (findings.unread === undefined) {
         const placeables = await Promise.all(specs.map((spec) => this.#placeable(spec)));
+        workers.placementsBefore = workers.placements;
         workers.placements = place(placeables, workers.placements, workers.count);
         for (const name of this.#drained)
           if (!workers.placements.has(name)) this.#drained.delete(name);

@@ -2,6 +2,7 @@ import type { Duplex } from "node:stream";
 import type { DialledStreams } from "../app/dialled-streams.ts";
 import { delay } from "../delay.ts";
 import { BindingError, messageOf } from "../errors.ts";
+import type { ComponentStatus } from "../runtime/status.ts";
 import type { RuntimeLogger } from "../runtime/runtime-logger.ts";
 import type { History } from "../runtime/records/history.ts";
 import type { AttemptCount } from "../store/records.ts";
@@ -13,6 +14,7 @@ import type { ParentApi, Snapshot, WorkerApi } from "./api.ts";
 import type { Handlers } from "./peer.ts";
 import type { Placement } from "./placement.ts";
 import { PortStream } from "./port-stream.ts";
+import { endedStatus } from "./merge-status.ts";
 import { recordEnded } from "./remote-history.ts";
 import { callStore, type StoreCall } from "./remote-store.ts";
 import { sum } from "./metric-sum.ts";
@@ -60,6 +62,8 @@ export class Workers {
   readonly specs = new SpecRegistry();
   readonly concurrency: SharedArrayBuffer;
   placements: ReadonlyMap<string, Placement> = new Map();
+  /** Those before the last definitions. */
+  placementsBefore: ReadonlyMap<string, Placement> = new Map();
   tls: TlsMaterial | undefined;
   readonly #options: WorkersOptions;
   readonly #threads: (WorkerThread | undefined)[] = [];
@@ -69,6 +73,7 @@ export class Workers {
   readonly #ends: number[] = [];
   readonly #counted: (readonly MetricFamily[] | undefined)[] = [];
   #countedByEnded: readonly (readonly MetricFamily[])[] = [];
+  readonly #endedStatuses = new Map<string, ComponentStatus>();
   #needed: Parameters<WorkerApi["need"]> = [[], new Map()];
   #begin: Beginning = async () => {};
   #looking: Promise<void> | undefined;
@@ -79,7 +84,7 @@ export class Workers {
     this.count = options.count;
     this.#options = options;
     this.concurrency = concurrencyMemory(options.count);
-    this.#agreements = new Agreements((name) => this.hostsOf(name), longestAgreement);
+    this.#agreements = new Agreements((name) => this.#changersOf(name), longestAgreement);
   }
 
   /** Starts all. `begin` is called for each, and for each that takes another's place. Rejects where one cannot. */
@@ -98,6 +103,14 @@ export class Workers {
     const place = this.placements.get(name);
     const alone = place?.isAlone === true ? [place.owner] : undefined;
     return (alone ?? this.numbers).filter((worker) => this.#threads[worker] !== undefined);
+  }
+
+  /** The workers that have a component open and change it; one that has it now for the first time changes nothing. */
+  #changersOf(name: string): readonly number[] {
+    const before = this.placementsBefore.get(name);
+    return this.hostsOf(name).filter(
+      (worker) => before?.isAlone !== true || before.owner === worker,
+    );
   }
 
   /** The workers that read a component's events: at least one, which may be one that is being replaced. */
@@ -181,6 +194,11 @@ export class Workers {
   /** What those that have ended were last known to have counted. */
   get countedByEnded(): readonly (readonly MetricFamily[])[] {
     return this.#countedByEnded;
+  }
+
+  /** What those that have ended had counted of components that all read, by name. */
+  get endedStatuses(): ReadonlyMap<string, ComponentStatus> {
+    return this.#endedStatuses;
   }
 
   /** Has all load the code for these types; see `BindingCatalogue.need`. */
@@ -279,6 +297,15 @@ export class Workers {
     };
   }
 
+  /** The counts of those that others read on must not fall. */
+  #keepCounts(snapshot: Snapshot | undefined): void {
+    for (const status of snapshot?.components ?? []) {
+      const { name } = status;
+      if (this.placements.get(name)?.spreads === true)
+        this.#endedStatuses.set(name, endedStatus(status, this.#endedStatuses.get(name)));
+    }
+  }
+
   /** An event may come to another worker the next time. */
   #tellAttempt(worker: number, { part, method, args }: StoreCall): void {
     if (part !== "attempts" || method !== "begin") return;
@@ -306,6 +333,7 @@ export class Workers {
   #ended(worker: number, thread: WorkerThread, why: string): void {
     if (this.#threads[worker] !== thread) return;
     this.#threads[worker] = undefined;
+    this.#keepCounts(this.#snapshots[worker]);
     this.#snapshots[worker] = undefined;
     this.specs.left(worker);
     const counted = this.#counted[worker];
