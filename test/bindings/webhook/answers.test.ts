@@ -189,7 +189,7 @@ test(
     onTestFinished(() => sockets.forEach((socket) => socket.destroy()));
     for (const socket of sockets) {
       socket.on("error", () => {});
-      socket.write("POST /hook HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n\r\n");
+      socket.write("POST /hook HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\n\r\n");
     }
     await vi.waitFor(
       async () => expect(await post()).toMatchObject({ status: 503, ...again }),

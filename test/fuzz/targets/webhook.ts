@@ -150,7 +150,7 @@ function request(input: Omit<Input, "reply" | "wireChanges">): Buffer {
   const all = [...headers.filter(([name]) => !signed || !name.includes("signature"))];
   if (signed) all.push(...signatureOf(hook, body));
   const lines = all.map(([name, value]) => `${name}: ${value}\r\n`).join("");
-  const head = `${method} /${hook}${query} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: ${body.length}\r\n${lines}\r\n`;
+  const head = `${method} /${hook}${query} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: ${body.length}\r\n${lines}\r\n`;
   return Buffer.concat([Buffer.from(head, "latin1"), body]);
 }
 
