@@ -81,3 +81,13 @@ export type DeliveryOptions = {
 
 /** The most events of a component that the app has at one time, unless somebody says otherwise. */
 export const usualMaxInFlight = 64;
+
+/** The most events of a component that the app has at one time from here. */
+export function mostInFlight({
+  maxInFlight,
+  app,
+  share,
+}: Pick<DeliveryOptions, "maxInFlight" | "app" | "share">): number {
+  const most = maxInFlight ?? app.intake?.maxInFlight ?? usualMaxInFlight;
+  return share?.(most) ?? most;
+}
