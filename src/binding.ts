@@ -143,6 +143,12 @@ export type Binding<
   readonly openedOnce?: "port" | "identity";
 
   /**
+   * The source spreads the events of one component over all who read it in one group, each key to one of them, and settles
+   * what moves from one to another: each thread of a process reads it then. Default: one thread does.
+   */
+  readonly spreads?: true;
+
+  /**
    * Turns Dapr's retry fields of this type (`redisMaxRetries`, `consumeRetryInterval` …) into the policy
    * that the runtime follows; what is left out keeps its default.
    */

@@ -32,7 +32,7 @@ import type { ParentApi, WorkerApi } from "../workers/api.ts";
 import { ownBytes, Peer, type PeerPort } from "../workers/peer.ts";
 import { PortStream } from "../workers/port-stream.ts";
 import { RemoteHistory } from "../workers/remote-history.ts";
-import { remoteStore } from "../workers/remote-store.ts";
+import { AttemptsElsewhere, remoteStore } from "../workers/remote-store.ts";
 import { Routes } from "../workers/routes.ts";
 import { SharedConcurrency } from "../workers/shared-concurrency.ts";
 import { KnownSpecs } from "../workers/spec-message.ts";
@@ -69,6 +69,7 @@ async function run(port: PeerPort, data: WorkerData): Promise<void> {
   let { tls } = data;
   /** The components come after what is said of them. */
   let policies = Promise.resolve();
+  const attempts = new AttemptsElsewhere();
   const routes = new Routes(worker, workers, (to, call, signal) =>
     parent.call("invoke", [to, call], { signal }),
   );
@@ -136,6 +137,7 @@ async function run(port: PeerPort, data: WorkerData): Promise<void> {
     emit: (name, event, signal) => runtime.emit(name, event, signal),
     redrive: (deadLetter, signal) => runtime.redrive(deadLetter, signal),
     deadLetterRemoved: (deadLetter) => runtime.deadLetterRemoved(deadLetter),
+    attemptNoted: (component, count) => attempts.noted(component, count),
     unfinished: (eventId, component) => runtime.unfinished(eventId, component),
     watched(isWatched) {
       history.isWatched = isWatched;
@@ -250,6 +252,7 @@ async function run(port: PeerPort, data: WorkerData): Promise<void> {
     store: remoteStore(
       (call) => parent.call("store", [call]),
       (call) => parent.tell("store", [call]),
+      attempts,
     ),
     memory,
     http: createHttpEndpoints(memory, new CallerGate(callers, onRefused)),
@@ -260,6 +263,7 @@ async function run(port: PeerPort, data: WorkerData): Promise<void> {
       history,
       concurrency: new SharedConcurrency(data.concurrency, worker, options.appMaxConcurrency),
       reads: (name) => routes.reads(name),
+      share: (name, events) => routes.share(name, events),
       isElsewhere: (call) => routes.isElsewhere(call),
       invokeElsewhere: (call) => routes.invoke(call),
       async agree(component, proved) {

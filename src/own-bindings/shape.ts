@@ -189,6 +189,7 @@ const binding: Readonly<Record<keyof AnyBinding, Property>> = {
   isShared: { shape: callable },
   inputIsOptional: { shape: flag },
   openedOnce: { shape: oneOf("port", "identity") },
+  spreads: { shape: flag },
   retry: { shape: properties({ inbound: { shape: callable }, outbound: { shape: callable } }) },
   returnsSingly: { shape: flag },
   countsAttempts: { shape: flag },

@@ -10,6 +10,7 @@ export type BindingDeclaration = Pick<AnyBinding, "name" | "aliases" | "status" 
   readonly inputIsOptional: boolean;
   readonly runsPrograms: boolean;
   readonly openedOnce?: "port" | "identity";
+  readonly spreads?: true;
   /** By name, whether it takes its payload in parts. Absent: an input only. */
   readonly operations?: Readonly<Record<string, { readonly streams: boolean }>>;
 };
@@ -25,6 +26,7 @@ export function declarationOfBinding(binding: AnyBinding): BindingDeclaration {
     inputIsOptional: binding.inputIsOptional === true,
     runsPrograms: binding.runsPrograms === true,
     ...(binding.openedOnce && { openedOnce: binding.openedOnce }),
+    ...(binding.spreads && { spreads: binding.spreads }),
     ...(operations && {
       operations: Object.fromEntries(
         Object.entries(operations).map(([key, one]) => [
@@ -45,6 +47,7 @@ export class DeclaredBinding implements AnyBinding {
   readonly inputIsOptional: boolean;
   readonly runsPrograms?: true;
   readonly openedOnce?: "port" | "identity";
+  readonly spreads?: true;
   readonly operations?: NonNullable<AnyBinding["operations"]>;
   readonly read?: () => never;
   readonly #byCode: readonly (readonly [name: string, field: Field])[];
@@ -63,6 +66,7 @@ export class DeclaredBinding implements AnyBinding {
     this.metadata = Object.fromEntries(fields);
     this.#byCode = fields.filter(([name]) => metadata[name]?.byCode);
     if (declaration.openedOnce !== undefined) this.openedOnce = declaration.openedOnce;
+    if (declaration.spreads) this.spreads = true;
     if (declaration.runsPrograms) this.runsPrograms = true;
     if (declaration.reads) this.read = notLoaded;
     if (operations !== undefined)

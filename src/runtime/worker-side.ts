@@ -9,6 +9,8 @@ export type WorkerSide = {
   readonly concurrency: ConcurrencyLimit;
   /** Whether the component's events are read here. */
   reads(component: string): boolean;
+  /** How many of so many events of the component the app may have from here: where others read it too, a part. */
+  share(component: string, events: number): number;
   /** Whether the call is made in another thread: its component is open there only, or its key is looked after there. */
   isElsewhere(call: Pick<Invocation, "name" | "metadata">): boolean;
   /** Makes such a call. Rejects with a `BindingError`. */

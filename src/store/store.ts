@@ -98,6 +98,11 @@ export type DeadLetterTotal = {
 export type AttemptStore = {
   /** The counts of a component that an earlier process left, the newest 10,000. */
   load(component: string): Promise<AttemptCount[]>;
+  /**
+   * Where several threads read a component: tells the one who asked last what others note, and with `undefined` that one of
+   * them has ended, so that all is to be loaded again.
+   */
+  follow?(component: string, listener: (count: AttemptCount | undefined) => void): void;
   /** Notes that an attempt begins; `begun` counts it. */
   begin(component: string, count: AttemptCount): Promise<void>;
   /** Forgets counts of events that are done with; need not be durable. */

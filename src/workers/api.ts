@@ -9,7 +9,7 @@ import type { Redriven } from "../runtime/delivery/redrive.ts";
 import type { Invocation } from "../runtime/outputs/invocation.ts";
 import type { ComponentStatus, UnfinishedEvent } from "../runtime/status.ts";
 import type { TlsMaterial } from "../server/tls-files.ts";
-import type { DeadLetter } from "../store/records.ts";
+import type { AttemptCount, DeadLetter } from "../store/records.ts";
 import type { MetricFamily } from "../telemetry/metric-model.ts";
 import type { Ended } from "./remote-history.ts";
 import type { Placement } from "./placement.ts";
@@ -69,6 +69,8 @@ export type WorkerApi = {
   emit(name: string, event: TestEvent): Outcome;
   redrive(deadLetter: DeadLetter): Redriven;
   deadLetterRemoved(deadLetter: DeadLetter): void;
+  /** Another worker that reads the component notes an attempt; without a count, one has ended. */
+  attemptNoted(component: string, count: AttemptCount | undefined): void;
   unfinished(eventId: string, component: string | undefined): readonly UnfinishedEvent[];
   /** Somebody watches the events' payloads, or nobody does any more. */
   watched(isWatched: boolean): void;

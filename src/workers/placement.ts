@@ -5,6 +5,8 @@ export type Placement = {
   /** It is open in its owner only, and calls of it are made there. */
   readonly isAlone: boolean;
   readonly reads: boolean;
+  /** All workers read it, each a part of its source. */
+  readonly spreads?: boolean;
 };
 
 /** What matters of a component for its place. */
@@ -12,6 +14,8 @@ export type Placeable = {
   readonly name: string;
   readonly reads: boolean;
   readonly isAlone: boolean;
+  /** See `Placement`: no worker has it more than the others. */
+  readonly spreads?: boolean;
   /** Those with the same word share a worker. */
   readonly together: string | undefined;
 };
@@ -28,9 +32,9 @@ export function place(
   const placed = new Map<string, Placement>();
   const load = Array.from({ length: workers }, () => 0);
   const groups = new Map<string, number>();
-  const settle = ({ name, reads, isAlone, together }: Placeable, owner: number): void => {
-    placed.set(name, { owner, isAlone, reads });
-    if (reads || isAlone) load[owner] = (load[owner] ?? 0) + 1;
+  const settle = ({ name, reads, isAlone, spreads, together }: Placeable, owner: number): void => {
+    placed.set(name, { owner, isAlone, reads, ...(spreads === true && { spreads }) });
+    if (spreads !== true && (reads || isAlone)) load[owner] = (load[owner] ?? 0) + 1;
     if (together !== undefined) groups.set(together, owner);
   };
   for (const one of components) {

@@ -1,5 +1,6 @@
 import { ProcessLeases } from "../store/process/process-leases.ts";
 import { ProcessReplicas } from "../store/process/process-replicas.ts";
+import type { AttemptCount } from "../store/records.ts";
 import type { HistoryStore, Store } from "../store/store.ts";
 
 /** What is kept by component, event or key, each with its methods. */
@@ -15,11 +16,26 @@ export type StoreCall = {
 type Ask = (call: StoreCall) => Promise<unknown>;
 type Tell = (call: StoreCall) => void;
 
+type Follower = (count: AttemptCount | undefined) => void;
+
+/** What other workers note of attempts at events of components that all of them read. */
+export class AttemptsElsewhere {
+  readonly #followers = new Map<string, Follower>();
+
+  follow(component: string, follower: Follower): void {
+    this.#followers.set(component, follower);
+  }
+
+  noted(component: string, count: AttemptCount | undefined): void {
+    this.#followers.get(component)?.(count);
+  }
+}
+
 /**
  * The store of the process, as a worker has it. The parent writes history itself, and speaks for the process where replicas
- * share a store: in a worker no input is owned by lease, as only one worker reads it.
+ * share a store: in a worker no input is owned by lease.
  */
-export function remoteStore(ask: Ask, tell: Tell): Store {
+export function remoteStore(ask: Ask, tell: Tell, elsewhere: AttemptsElsewhere): Store {
   // Every method is named, so that none of the contract can be left out.
   const part = <Part extends keyof Parts>(
     name: Part,
@@ -38,7 +54,10 @@ export function remoteStore(ask: Ask, tell: Tell): Store {
       ...{ replace: asked, remove: asked, totals: asked },
     }),
     attempts: {
-      ...part("attempts", { load: asked, begin: asked, forget: "told", told: "told" }),
+      ...part("attempts", {
+        ...{ load: asked, begin: asked, forget: "told", told: "told", follow: "told" },
+      }),
+      follow: (component, listener) => elsewhere.follow(component, listener),
       forget: (component, identities) =>
         tell({ part: "attempts", method: "forget", args: [component, [...identities]] }),
     },

@@ -35,7 +35,14 @@ export class Routes {
   /** Whether the component's events are read in this worker. */
   reads(component: string): boolean {
     const place = this.#placements.get(component);
-    return place?.owner === this.#worker;
+    return place?.spreads === true || place?.owner === this.#worker;
+  }
+
+  /** How many of so many events of the component this worker may have: those of all workers add up to them. */
+  share(component: string, events: number): number {
+    if (this.#placements.get(component)?.spreads !== true) return events;
+    const rest = this.#worker < events % this.#workers ? 1 : 0;
+    return Math.floor(events / this.#workers) + rest;
   }
 
   isElsewhere(call: Pick<Invocation, "name" | "metadata">): boolean {

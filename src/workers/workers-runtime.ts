@@ -2,6 +2,7 @@ import type { AnyBinding, Answer, StreamAnswer } from "../binding.ts";
 import type { ComponentSpec } from "../component.ts";
 import { BindingError, messageOf } from "../errors.ts";
 import type { Policies } from "../policy/policies.ts";
+import { usualMaxInFlight } from "../runtime/delivery/delivery-options.ts";
 import { namesOf } from "../runtime/component-names.ts";
 import type { ComponentTypes } from "../runtime/component-types.ts";
 import { parseDirections } from "../runtime/component/component-fields.ts";
@@ -68,6 +69,16 @@ export class WorkersRuntime {
       await workers.look();
       return result;
     };
+    /** Asks all workers that read it. */
+    const readers = async <Result>(
+      name: string,
+      ask: (thread: WorkerThread) => Promise<Result>,
+    ): Promise<readonly Result[]> => {
+      if (workers.readersOf(name).length < 2) return [await at(name, ask)];
+      const results = await workers.each(ask, workers.readersOf(name));
+      await workers.look();
+      return results;
+    };
     const abandoned = (results: readonly { abandoned: number }[]): { abandoned: number } => ({
       abandoned: results.reduce((sum, one) => sum + one.abandoned, 0),
     });
@@ -78,10 +89,12 @@ export class WorkersRuntime {
       get reloads() {
         return reloads.results;
       },
-      pause: (name, reason, by) => at(name, ({ peer }) => peer.call("pause", [name, reason, by])),
-      resume: (name) => {
+      async pause(name, reason, by) {
+        await readers(name, ({ peer }) => peer.call("pause", [name, reason, by]));
+      },
+      resume: async (name) => {
         this.#drained.delete(name);
-        return at(name, ({ peer }) => peer.call("resume", [name]));
+        await readers(name, ({ peer }) => peer.call("resume", [name]));
       },
       async restart(name) {
         await owner(name);
@@ -89,9 +102,9 @@ export class WorkersRuntime {
         await workers.look();
       },
       drainComponent: async (name, deadline) => {
-        const result = at(name, ({ peer }) => peer.call("drainComponent", [name, deadline]));
+        const results = readers(name, ({ peer }) => peer.call("drainComponent", [name, deadline]));
         if (workers.placements.has(name)) this.#drained.add(name);
-        return result;
+        return abandoned(await results);
       },
       async examine(name, timeout, signal) {
         const { peer } = await owner(name);
@@ -144,9 +157,8 @@ export class WorkersRuntime {
         return peer.call("redrive", [deadLetter], signal && { signal });
       },
       deadLetterRemoved(deadLetter) {
-        void owner(deadLetter.component)
-          .then(({ peer }) => peer.tell("deadLetterRemoved", [deadLetter]))
-          .catch(() => undefined);
+        for (const worker of workers.readersOf(deadLetter.component))
+          workers.peerOf(worker)?.tell("deadLetterRemoved", [deadLetter]);
       },
       history,
       async unfinished(eventId, component) {
@@ -175,7 +187,7 @@ export class WorkersRuntime {
   #components(): ComponentStatus[] {
     const { workers } = this.#options;
     if (performance.now() - workers.lookedAt > mostAge) void workers.look();
-    return mergeStatuses(workers.placements, workers.snapshots);
+    return mergeStatuses(workers.placements, workers.snapshots, workers.endedStatuses);
   }
 
   async #apply(
@@ -187,6 +199,7 @@ export class WorkersRuntime {
     const planned = this.#planning.then(async () => {
       if (findings.unread === undefined) {
         const placeables = await Promise.all(specs.map((spec) => this.#placeable(spec)));
+        workers.placementsBefore = workers.placements;
         workers.placements = place(placeables, workers.placements, workers.count);
         for (const name of this.#drained)
           if (!workers.placements.has(name)) this.#drained.delete(name);
@@ -226,19 +239,24 @@ export class WorkersRuntime {
     const binding = this.#options.types.find(type);
     // Another program serves it, which may take one connection for one component; or nobody does.
     if (binding === undefined) return { name, reads: true, isAlone: true, together: undefined };
-    const declared = await spec.resolve(["direction"]).then(
-      ({ values }) => parseDirections(Object.values(values)[0]),
-      () => undefined,
-    );
+    const values = await settingsOf(spec);
+    const declared = parseDirections(values.get("direction"));
     const reads =
       binding.read !== undefined && (declared?.input ?? binding.inputIsOptional !== true);
     const writes = binding.operations !== undefined && (declared?.output ?? true);
     const kind = type.toLowerCase().startsWith("state.") ? "Statestore" : "Binding";
-    const hasBreaker =
-      writes && this.#policies?.hasBreaker({ component: name, kind, direction: "outbound" });
+    const hasBreaker = (direction: "inbound" | "outbound"): boolean =>
+      this.#policies?.hasBreaker({ component: name, kind, direction }) === true;
+    // What one breaker counts, one worker sees.
+    const isOne =
+      binding.openedOnce !== undefined ||
+      (writes && hasBreaker("outbound")) ||
+      (reads && binding.spreads === true && hasBreaker("inbound"));
+    const { count } = this.#options.workers;
+    const spreads = reads && binding.spreads === true && !isOne && maySpread(values, count);
     return {
-      ...{ name, reads },
-      isAlone: !writes || binding.openedOnce !== undefined || hasBreaker === true,
+      ...{ name, reads, spreads },
+      isAlone: isOne || (!writes && !spreads),
       together: binding.openedOnce === "port" ? "port" : undefined,
     };
   }
@@ -259,4 +277,30 @@ export class WorkersRuntime {
       return told === undefined ? [] : [told.change];
     });
   }
+}
+
+/** What decides where a component runs, by name in lower case, as written. */
+async function settingsOf(spec: ComponentSpec): Promise<ReadonlyMap<string, string>> {
+  const names = ["direction", "maxinflight", "maxperkey", "orderkey", "onexhausted"];
+  const only = [...names, "deduplicate"];
+  const [direction, all] = await Promise.all([
+    spec.resolve(["direction"]).catch(() => undefined),
+    spec.resolve(only).catch(() => undefined),
+  ]);
+  const found = all ?? direction;
+  // One that cannot be read yet may say anything.
+  const unread: [string, string][] = all === undefined ? [["maxinflight", "1"]] : [];
+  const values = Object.entries(found?.values ?? {});
+  return new Map([...values.map(([key, value]) => [key.toLowerCase(), value] as const), ...unread]);
+}
+
+/** Whether nothing of the component is counted, ordered or halted over all partitions of its source. */
+function maySpread(values: ReadonlyMap<string, string>, workers: number): boolean {
+  const is = (name: string, usual: string): boolean =>
+    (values.get(name)?.trim().toLowerCase() ?? usual) === usual;
+  const most = Number(values.get("maxinflight") ?? usualMaxInFlight);
+  const halts = ["return", "halt"].includes(values.get("onexhausted")?.trim().toLowerCase() ?? "");
+  const keepsKeys =
+    is("orderkey", "source") && !values.has("maxperkey") && is("deduplicate", "off");
+  return most >= workers && keepsKeys && !halts;
 }

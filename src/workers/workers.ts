@@ -2,8 +2,10 @@ import type { Duplex } from "node:stream";
 import type { DialledStreams } from "../app/dialled-streams.ts";
 import { delay } from "../delay.ts";
 import { BindingError, messageOf } from "../errors.ts";
+import type { ComponentStatus } from "../runtime/status.ts";
 import type { RuntimeLogger } from "../runtime/runtime-logger.ts";
 import type { History } from "../runtime/records/history.ts";
+import type { AttemptCount } from "../store/records.ts";
 import type { Store } from "../store/store.ts";
 import type { MetricFamily } from "../telemetry/metric-model.ts";
 import type { TlsMaterial } from "../server/tls-files.ts";
@@ -12,8 +14,9 @@ import type { ParentApi, Snapshot, WorkerApi } from "./api.ts";
 import type { Handlers } from "./peer.ts";
 import type { Placement } from "./placement.ts";
 import { PortStream } from "./port-stream.ts";
+import { endedStatus } from "./merge-status.ts";
 import { recordEnded } from "./remote-history.ts";
-import { callStore } from "./remote-store.ts";
+import { callStore, type StoreCall } from "./remote-store.ts";
 import { sum } from "./metric-sum.ts";
 import { concurrencyMemory, freePlaces, usedPlaces } from "./shared-concurrency.ts";
 import { SpecRegistry } from "./spec-message.ts";
@@ -59,6 +62,8 @@ export class Workers {
   readonly specs = new SpecRegistry();
   readonly concurrency: SharedArrayBuffer;
   placements: ReadonlyMap<string, Placement> = new Map();
+  /** Those before the last definitions. */
+  placementsBefore: ReadonlyMap<string, Placement> = new Map();
   tls: TlsMaterial | undefined;
   readonly #options: WorkersOptions;
   readonly #threads: (WorkerThread | undefined)[] = [];
@@ -68,6 +73,7 @@ export class Workers {
   readonly #ends: number[] = [];
   readonly #counted: (readonly MetricFamily[] | undefined)[] = [];
   #countedByEnded: readonly (readonly MetricFamily[])[] = [];
+  readonly #endedStatuses = new Map<string, ComponentStatus>();
   #needed: Parameters<WorkerApi["need"]> = [[], new Map()];
   #begin: Beginning = async () => {};
   #looking: Promise<void> | undefined;
@@ -78,7 +84,7 @@ export class Workers {
     this.count = options.count;
     this.#options = options;
     this.concurrency = concurrencyMemory(options.count);
-    this.#agreements = new Agreements((name) => this.hostsOf(name), longestAgreement);
+    this.#agreements = new Agreements((name) => this.#changersOf(name), longestAgreement);
   }
 
   /** Starts all. `begin` is called for each, and for each that takes another's place. Rejects where one cannot. */
@@ -99,7 +105,21 @@ export class Workers {
     return (alone ?? this.numbers).filter((worker) => this.#threads[worker] !== undefined);
   }
 
-  /** The worker that reads a component's events. */
+  /** The workers that have a component open and change it; one that has it now for the first time changes nothing. */
+  #changersOf(name: string): readonly number[] {
+    const before = this.placementsBefore.get(name);
+    return this.hostsOf(name).filter(
+      (worker) => before?.isAlone !== true || before.owner === worker,
+    );
+  }
+
+  /** The workers that read a component's events: at least one, which may be one that is being replaced. */
+  readersOf(name: string): readonly number[] {
+    const all = this.placements.get(name)?.spreads === true ? this.hostsOf(name) : [];
+    return all.length > 0 ? all : [this.ownerOf(name)];
+  }
+
+  /** The worker that reads a component's events, or speaks for those that do. */
   ownerOf(name: string): number {
     return this.placements.get(name)?.owner ?? 0;
   }
@@ -174,6 +194,11 @@ export class Workers {
   /** What those that have ended were last known to have counted. */
   get countedByEnded(): readonly (readonly MetricFamily[])[] {
     return this.#countedByEnded;
+  }
+
+  /** What those that have ended had counted of components that all read, by name. */
+  get endedStatuses(): ReadonlyMap<string, ComponentStatus> {
+    return this.#endedStatuses;
   }
 
   /** Has all load the code for these types; see `BindingCatalogue.need`. */
@@ -253,7 +278,10 @@ export class Workers {
         return spec.fingerprint;
       },
       forget: (spec) => this.specs.forget(spec, worker),
-      store: (call) => callStore(store, call),
+      store: (call) => {
+        this.#tellAttempt(worker, call);
+        return callStore(store, call);
+      },
       ended: (events) => {
         for (const event of events) recordEnded(history, event);
       },
@@ -267,6 +295,27 @@ export class Workers {
       },
       agree: (component, refusal) => this.#agreements.hear(component, worker, refusal),
     };
+  }
+
+  /** The counts of those that others read on must not fall. */
+  #keepCounts(snapshot: Snapshot | undefined): void {
+    for (const status of snapshot?.components ?? []) {
+      const { name } = status;
+      if (this.placements.get(name)?.spreads === true)
+        this.#endedStatuses.set(name, endedStatus(status, this.#endedStatuses.get(name)));
+    }
+  }
+
+  /** An event may come to another worker the next time. */
+  #tellAttempt(worker: number, { part, method, args }: StoreCall): void {
+    if (part !== "attempts" || method !== "begin") return;
+    const [name, count] = args as Parameters<Store["attempts"]["begin"]>;
+    if (this.placements.get(name)?.spreads === true) this.#tellOthers(worker, name, count);
+  }
+
+  #tellOthers(worker: number, name: string, count: AttemptCount | undefined): void {
+    for (const other of this.hostsOf(name))
+      if (other !== worker) this.peerOf(other)?.tell("attemptNoted", [name, count]);
   }
 
   async #tell(worker: number, thread: WorkerThread): Promise<void> {
@@ -284,12 +333,16 @@ export class Workers {
   #ended(worker: number, thread: WorkerThread, why: string): void {
     if (this.#threads[worker] !== thread) return;
     this.#threads[worker] = undefined;
+    this.#keepCounts(this.#snapshots[worker]);
     this.#snapshots[worker] = undefined;
     this.specs.left(worker);
     const counted = this.#counted[worker];
     this.#counted[worker] = undefined;
     if (counted !== undefined) this.#countedByEnded = [sum([...this.#countedByEnded, counted])];
     freePlaces(this.concurrency, worker);
+    // Its parts of what all read come to the others.
+    for (const [name, { spreads }] of this.placements)
+      if (spreads === true) this.#tellOthers(worker, name, undefined);
     if (this.#isClosing) return;
     this.#agreements.left();
     // An app that has events of one that ended would get them again beside these.

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { place, type Placeable } from "../../src/workers/placement.ts";
+import { Routes } from "../../src/workers/routes.ts";
 
 const input = (name: string, more: Partial<Placeable> = {}): Placeable => ({
   ...{ name, reads: true, isAlone: true, together: undefined },
@@ -41,4 +42,18 @@ test("those that may share a port share a worker", () => {
   const placed = place([hook("a"), input("b"), hook("c"), input("d")], new Map(), 2);
   expect(placed.get("c")?.owner).toBe(placed.get("a")?.owner);
   expect(placed.get("b")?.owner).not.toBe(placed.get("a")?.owner);
+});
+
+test("what spreads itself is read in every worker, and weighs nothing", () => {
+  const orders = input("orders", { isAlone: false, spreads: true });
+  const placed = place([orders, input("a"), input("b")], new Map(), 2);
+  expect(placed.get("orders")).toEqual({ owner: 0, isAlone: false, reads: true, spreads: true });
+  expect(placed.get("a")?.owner).toBe(0);
+  expect(placed.get("b")?.owner).toBe(1);
+  const send = async (): Promise<undefined> => undefined;
+  const routes = [0, 1, 2].map((worker) => new Routes(worker, 3, send));
+  for (const one of routes) one.take(placed);
+  expect(routes.map((one) => one.reads("orders"))).toEqual([true, true, true]);
+  expect(routes.map((one) => one.share("orders", 64))).toEqual([22, 21, 21]);
+  expect(routes.map((one) => one.share("a", 64))).toEqual([64, 64, 64]);
 });

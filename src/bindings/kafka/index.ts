@@ -201,6 +201,8 @@ export default defineBinding({
     return reader;
   },
 
+  spreads: true,
+
   returnsSingly: false,
 
   nullAs: ({ nullAs }) => nullAs,

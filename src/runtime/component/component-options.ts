@@ -30,7 +30,7 @@ export type ComponentOptions = {
   readonly policies?: Policies | undefined;
   readonly fanOut: MakeFanOut;
   /** Who tells where its events are read. Absent: here. */
-  readonly worker?: Pick<WorkerSide, "reads"> | undefined;
+  readonly worker?: Pick<WorkerSide, "reads" | "share"> | undefined;
   readonly fleet: Fleet | undefined;
   /** Absent: nothing can be relayed. */
   readonly relay: Relay | undefined;

@@ -36,5 +36,5 @@ export type InputOptions = Pick<
   readonly onState: (state: SubscriptionState) => void;
   /** The source refuses to be read, over a connection that stays for the outputs. */
   readonly onRefused: (why: BindingError) => void;
-  readonly worker?: Pick<WorkerSide, "reads"> | undefined;
+  readonly worker?: Pick<WorkerSide, "reads" | "share"> | undefined;
 };

@@ -97,9 +97,14 @@ export class Input {
         this.#relayed?.readsSource !== false,
       inFlight: delivery?.inFlight ?? 0,
       waiting: delivery?.waiting ?? 0,
-      room: this.#reading?.settings.maxInFlight ?? usualMaxInFlight,
+      room: this.#share(this.#reading?.settings.maxInFlight ?? usualMaxInFlight),
       held: delivery?.heldBy !== undefined,
     };
+  }
+
+  #share(events: number): number {
+    const { worker, name } = this.#options;
+    return worker?.share(name, events) ?? events;
   }
 
   /** How many events wait, with those in its relay, of what is known. */
@@ -317,6 +322,7 @@ export class Input {
           mark: (target, data) => loops?.sending(name, entry, target, data) ?? {},
           span: () => entry.attemptSpan,
         }),
+      share: (events) => this.#share(events),
       onCredit: (events) => reader?.credit?.(events),
       onHalt: (reason) => {
         void this.pause("the runtime", `onExhausted is halt: ${reason}`, finishing);
@@ -326,7 +332,7 @@ export class Input {
     this.#delivery = delivery;
     this.#condition = undefined;
     try {
-      const maxInFlight = settings.maxInFlight ?? app.intake?.maxInFlight ?? usualMaxInFlight;
+      const { maxInFlight } = delivery;
       const lost = (reason: unknown): void => {
         const error = shown(reason, opened.redact);
         // One that has ended already must not end the next one.

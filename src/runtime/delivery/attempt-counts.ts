@@ -37,8 +37,16 @@ export class AttemptCounts {
     this.#logger = logger;
   }
 
-  /** Takes up what was noted earlier. */
+  /** Takes up what was noted earlier, and what other threads note from now on. */
   async load(): Promise<void> {
+    this.#store?.follow?.(this.#component, (count) => {
+      if (count === undefined) void this.#load();
+      else this.#keep(keyOf(count), count);
+    });
+    await this.#load();
+  }
+
+  async #load(): Promise<void> {
     try {
       const counts = (await this.#store?.load(this.#component)) ?? [];
       for (const count of counts.toReversed()) this.#keep(keyOf(count), count);

@@ -35,6 +35,8 @@ export type DeliveryOptions = {
   readonly deduplicateWindow: number;
   /** `undefined`: what the app says, else {@link usualMaxInFlight}. */
   readonly maxInFlight: number | undefined;
+  /** How many of these are for this thread, where others read the component too. */
+  readonly share?: (events: number) => number;
   /** The most events of one key that the app has at one time; `undefined`: as many as it takes. */
   readonly maxPerKey: number | undefined;
   readonly orderKey: string;
@@ -79,3 +81,13 @@ export type DeliveryOptions = {
 
 /** The most events of a component that the app has at one time, unless somebody says otherwise. */
 export const usualMaxInFlight = 64;
+
+/** The most events of a component that the app has at one time from here. */
+export function mostInFlight({
+  maxInFlight,
+  app,
+  share,
+}: Pick<DeliveryOptions, "maxInFlight" | "app" | "share">): number {
+  const most = maxInFlight ?? app.intake?.maxInFlight ?? usualMaxInFlight;
+  return share?.(most) ?? most;
+}

@@ -7,7 +7,7 @@ import type { Outcome } from "../app.ts";
 import { attempt, completeFanOut, takes, type Answered } from "./attempt.ts";
 import { BreakerGate } from "./breaker-gate.ts";
 import { Deduplication } from "./deduplication.ts";
-import { usualMaxInFlight, type DeliveryOptions } from "./delivery-options.ts";
+import { mostInFlight, type DeliveryOptions } from "./delivery-options.ts";
 import { EventSettlement, type Conclusion, type Progress } from "./settlement.ts";
 import type { Entry, Exhausted } from "./entry.ts";
 import type { EventCounts } from "./event-counts.ts";
@@ -175,7 +175,7 @@ export class Delivery {
 
   /** The most events that the app has at one time. */
   get maxInFlight(): number {
-    return this.#options.maxInFlight ?? this.#options.app.intake?.maxInFlight ?? usualMaxInFlight;
+    return mostInFlight(this.#options);
   }
 
   #enter(event: InboundEvent, window: Window, redriven: DeadLetter | undefined): void {
