@@ -35,6 +35,8 @@ export type ReloaderOptions = {
   readonly pluggable?: Pluggability;
   /** The server's `--max-body-size` in bytes, which components are compared with. */
   readonly maxBodySize: number;
+  /** See `LintOptions`. */
+  readonly sharedStore?: boolean | undefined;
   readonly apply: Runtime["apply"];
   readonly logger: RuntimeLogger;
   /** Where the drivers of secret stores are looked for, too. */
@@ -199,6 +201,7 @@ export class Reloader {
     if (this.#watching && isNew) this.#watcher.pathsChanged();
     const linted = await lint(resources.components, bindings, {
       ...{ frameworkFields: componentFields, maxBodySize, pluggable },
+      sharedStore: this.#options.sharedStore,
     });
     const left = state?.problems ?? [];
     const problems = [...config.problems, ...left, ...resources.problems, ...linted];

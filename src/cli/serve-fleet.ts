@@ -27,6 +27,17 @@ export function addFleetOptions(command: Command): Command {
     );
 }
 
+/** Adds to the problems what is no name. */
+export function readReplicaId(id: string | undefined, problems: string[]): string | undefined {
+  // One that is empty comes from a variable that is not set, and would be the same for all replicas.
+  const isName = id === undefined || (id.trim() !== "" && id.length <= 253 && !/\p{Cc}/u.test(id));
+  if (!isName)
+    problems.push(
+      `--replica-id ${JSON.stringify(id)} is no name of 1 to 253 characters; leave it out to have one made`,
+    );
+  return id;
+}
+
 /** Joins the replicas that share the store; `undefined`: this process has it alone. */
 export async function joinFleet(
   { replicaId, singleton }: FleetOptions,

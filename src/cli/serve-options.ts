@@ -16,7 +16,7 @@ import { otherFlags } from "./other-flags.ts";
 import { addBindingsOption } from "./own-bindings.ts";
 import { portConflicts } from "./port-conflicts.ts";
 import { addStoreOptions, readStoreOptions, type SharedStorePlace } from "./store-options.ts";
-import { addFleetOptions, type FleetOptions } from "./serve-fleet.ts";
+import { addFleetOptions, readReplicaId, type FleetOptions } from "./serve-fleet.ts";
 import { UsageError } from "./usage-error.ts";
 
 /** What `serve` and `run` are told by flags, after daprd's. Durations are milliseconds. */
@@ -308,7 +308,10 @@ export function readServeOptions(command: Command): ServeOptions {
     bindings: Array.isArray(flags["bindings"]) ? flags["bindings"] : [],
     driversFolder: optional("drivers"),
     allowExec: on("allowExec"),
-    fleet: { replicaId: optional("replicaId"), singleton: on("singleton") },
+    fleet: {
+      replicaId: readReplicaId(optional("replicaId"), problems),
+      singleton: on("singleton"),
+    },
     eventHistory: on("enableEventHistory"),
     retention: {
       deadLetters: {

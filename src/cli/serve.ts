@@ -112,6 +112,7 @@ async function begin(options: RunOptions, onStarted: () => void): Promise<Served
     changedBindings: () => own.changes(),
     pluggable: folder,
     ...{ configPaths: options.configPaths, maxBodySize: options.maxBodySize },
+    sharedStore: dryRun === undefined ? options.store !== undefined : undefined,
     cluster: options.kubernetes && (await openCluster(options.kubernetes, options.appId, logger)),
     ...{ driversFolder: options.driversFolder, stateStores: stores },
     standIn: dryRun?.secrets(() => catalogue.loaded),

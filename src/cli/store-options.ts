@@ -59,7 +59,12 @@ export function readStoreOptions(
   // Values are not quoted: they may have a password.
   if (!monitoring.every((url) => /^(https?|nats|tls):\/\//i.test(url) && URL.canParse(url)))
     problems.push("--store-monitoring takes http://HOST:8222[,…], or nats://USER:PASSWORD@HOST");
-  if (store === "sqlite") return undefined;
+  if (store === "sqlite") {
+    for (const [name, flag] of natsFlags)
+      if (flags[name] !== undefined) problems.push(`${flag} ${onlyForNats}`);
+    if (durability === "relaxed") problems.push(`--store-durability ${onlyForNats}`);
+    return undefined;
+  }
   const servers = listOf(store);
   if (servers.length === 0 || !servers.every((url) => /^(nats|tls):\/\//i.test(url)))
     problems.push("--store takes sqlite, or nats://HOST:PORT[,…]");
@@ -69,6 +74,14 @@ export function readStoreOptions(
     replicas: replicas === undefined ? undefined : Number(replicas),
   };
 }
+
+/** Flags that say nothing of SQLite, as the command names them. */
+const natsFlags = [
+  ["storeCredentials", "--store-credentials"],
+  ["storeReplicas", "--store-replicas"],
+  ["storeMonitoring", "--store-monitoring"],
+] as const;
+const onlyForNats = "is for a store in NATS; say --store nats://HOST:PORT, too";
 
 function listOf(text: string): string[] {
   return text

@@ -286,7 +286,9 @@ async function load(
     frameworkFields: componentFields,
     ...kept,
   });
-  const linted = await lint(loaded.components, bindings, { frameworkFields: componentFields });
+  const linted = await lint(loaded.components, bindings, {
+    ...{ frameworkFields: componentFields, sharedStore: false },
+  });
   return { ...loaded, problems: [...loaded.problems, ...linted] };
 }
 

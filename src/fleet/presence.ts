@@ -1,6 +1,6 @@
 import { hostname } from "node:os";
 import { clock, type Timer } from "../clock.ts";
-import { messageOf } from "../errors.ts";
+import { BindingError, messageOf } from "../errors.ts";
 import type { Logger } from "../logger.ts";
 import type { ReplicaComponent, ReplicaStore } from "../store/replicas.ts";
 import { version } from "../version.ts";
@@ -29,7 +29,8 @@ export class Presence {
   #looks: Timer | undefined;
   /** The states that were announced last. */
   #told = "";
-  #inTrouble = false;
+  /** The last that was told; empty: there is none. */
+  #trouble = "";
   #closed = false;
   #writing: Promise<void> = Promise.resolve();
 
@@ -75,17 +76,18 @@ export class Presence {
     try {
       const record = { id, host: hostname(), version, startedAt: this.#startedAt };
       await replicas.announce({ ...record, components }, lasts);
-      this.#inTrouble = false;
+      this.#trouble = "";
     } catch (error) {
-      if (!this.#inTrouble)
-        logger.warn(
-          { reason: messageOf(error) },
-          "the other replicas cannot be told of this one; it is tried again",
-        );
-      this.#inTrouble = true;
+      const reason = messageOf(error);
+      const isTwice = error instanceof BindingError && error.reason === "already_exists";
+      if (isTwice && this.#trouble !== reason) logger.error({ replica: id }, reason);
+      else if (!isTwice && this.#trouble === "") logger.warn({ reason }, unannounced);
+      this.#trouble = reason;
     }
   }
 }
+
+const unannounced = "the other replicas cannot be told of this one; it is tried again";
 
 /** What others are told of at once, and not only with the next announcement. */
 function statesOf(components: readonly ReplicaComponent[]): string {

@@ -6,7 +6,13 @@ import { countIncoming, discard } from "./incoming.ts";
 import type { MemoryShare } from "../memory/budget.ts";
 import { loginOf, serversOf, tlsOf } from "./authentication.ts";
 import type { Driver } from "./driver.ts";
-import { apiFailure, callFailure, connectFailure, type ApiError } from "./failures.ts";
+import {
+  apiFailure,
+  callFailure,
+  connectFailure,
+  isNoResponders,
+  type ApiError,
+} from "./failures.ts";
 import type { NatsSettings } from "./settings.ts";
 
 export type LinkOptions<Settings extends NatsSettings> = {
@@ -174,6 +180,14 @@ export class Link<Settings extends NatsSettings = NatsSettings> implements Async
     try {
       answer = await this.request(`${prefix}.${subject}`, data);
     } catch (error) {
+      if (isNoResponders(error)) {
+        const domainHint = domain ? `, or there is no domain ${domain}` : "";
+        throw new BindingError(
+          "unavailable",
+          `${what}: the server has no JetStream${domainHint}; enable it (jetstream {} in its configuration, and for the account)`,
+          { effect: "unsent", systemCode: "503" },
+        );
+      }
       throw callFailure(error, what);
     }
     const result = answer.json<Result & { error?: ApiError }>();

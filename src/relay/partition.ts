@@ -25,6 +25,8 @@ export type PartitionOptions = {
   readonly logger: Logger;
   /** Whether it may be had, now that it could be. */
   readonly mayTake: () => boolean;
+  /** Nobody answers for its consumer. */
+  readonly missing: () => void;
   /** What this replica has has changed. */
   readonly changed: () => void;
   /** The most messages that may be out. */
@@ -231,6 +233,7 @@ export class Partition {
     if (this.#pulls !== pulls || link.ended !== undefined) return;
     logger.debug({ partition, reason }, "the consumer of a partition of the relay is not there");
     this.#lose(reason);
+    this.#options.missing();
     await useConsumer(link, names, partition, times).catch(() => {});
   }
 

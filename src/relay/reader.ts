@@ -1,10 +1,11 @@
 import type { InboundEvent, Logger } from "../binding.ts";
 import { delay } from "../delay.ts";
-import { messageOf, type BindingError } from "../errors.ts";
+import { BindingError, messageOf } from "../errors.ts";
 import type { RelayLink } from "./link.ts";
 import { Partition } from "./partition.ts";
 import type { SharedLink } from "./shared-link.ts";
 import {
+  isStreamThere,
   partitionInfo,
   refuseOldServer,
   useConsumer,
@@ -28,6 +29,8 @@ export type ReaderOptions = {
   readonly redelivered: () => void;
   /** Says why nothing can be read; empty: nothing is in the way. */
   readonly report: (text: string) => void;
+  /** The stream is gone. Called once. */
+  readonly lost: (reason: BindingError) => void;
   /** {@link RelayReader.held} has changed. */
   readonly changed: () => void;
 };
@@ -53,6 +56,8 @@ export class RelayReader {
   readonly #suspects = new Set<number>();
   #unwantedSince: number | undefined;
   #isStopped = false;
+  #isLooking = false;
+  #isLost = false;
 
   constructor(options: ReaderOptions, credit: number) {
     this.#options = options;
@@ -127,6 +132,7 @@ export class RelayReader {
     const partition: Partition = new Partition({
       ...{ names, times, logger, deliver, redelivered, partition: number },
       mayTake: () => this.#mayTake(partition),
+      missing: () => void this.#lookForStream().catch(() => {}),
       changed: () => {
         this.#balance();
         this.#options.changed();
@@ -222,6 +228,21 @@ export class RelayReader {
     for (const partition of this.#partitions) partition.stopAsking();
     if (now - this.#unwantedSince < this.#options.times.beat) return;
     for (const partition of this.#had) void partition.leave();
+  }
+
+  /** A stream that was removed is made by who opens the component anew, with all that belongs to it. */
+  async #lookForStream(): Promise<void> {
+    const link = this.#link;
+    if (link === undefined || this.#isLooking || this.#isLost) return;
+    this.#isLooking = true;
+    try {
+      if (await isStreamThere(link, this.#options.names)) return;
+      this.#isLost = true;
+      const text = `the relay's stream ${this.#options.names.stream} was removed, with the events it had`;
+      this.#options.lost(new BindingError("unavailable", text));
+    } finally {
+      this.#isLooking = false;
+    }
   }
 
   /** Partitions with messages that no replica takes: one that should has no app, or does not see it. */

@@ -53,6 +53,7 @@ export class RelayedInput implements RelayedReader {
         wanted: () => app.available,
         redelivered: () => opening.count("redelivered", 1),
         report: (text) => this.#report("reading", text),
+        lost: (reason) => opening.lost(reason),
         changed: () => this.#tell(),
       },
       opening.maxInFlight,

@@ -146,6 +146,10 @@ async function streamInfo(link: RelayLink, names: RelayNames): Promise<StreamInf
   }
 }
 
+export async function isStreamThere(link: RelayLink, names: RelayNames): Promise<boolean> {
+  return (await streamInfo(link, names)) !== undefined;
+}
+
 /** How many events and parts of events the stream holds, those that are being delivered included. */
 export async function streamMessages(link: RelayLink, names: RelayNames): Promise<number> {
   const info = await streamInfo(link, names);

@@ -1,5 +1,6 @@
 import type { AnyBinding } from "../binding.ts";
 import type { ComponentSpec } from "../component.ts";
+import { parseBoolean } from "../metadata/boolean.ts";
 import type { Fields } from "../metadata/fields.ts";
 import { fieldsInAnyCase, parseFields } from "../metadata/parse.ts";
 import { closest } from "../metadata/suggest.ts";
@@ -23,6 +24,8 @@ export type LintOptions = {
   readonly isThorough?: boolean;
   /** Whether the runtime will let bindings run programs. Absent: nothing is said of them. */
   readonly allowExec?: boolean | undefined;
+  /** Whether the runtime shares its store with other replicas. Absent: nothing is said of what needs that. */
+  readonly sharedStore?: boolean | undefined;
   /** Whether a program beside the runtime serves a type that is not known, by its name without `bindings.`. Absent: none does. */
   readonly pluggable?: Pluggability | undefined;
 };
@@ -129,7 +132,7 @@ function bindingFindings(
   document: ComponentDocument,
   binding: AnyBinding,
   properties: Properties,
-  { frameworkFields, maxBodySize, allowExec }: LintOptions,
+  { frameworkFields, maxBodySize, allowExec, sharedStore }: LintOptions,
 ): Finding[] {
   const own = binding.metadata as Fields;
   const shared = sharedFields(own, frameworkFields);
@@ -138,9 +141,11 @@ function bindingFindings(
     binding.runsPrograms === true && allowExec === false
       ? [{ severity: "error", range: document.typeRange, message: whyNoPrograms(document.type) }]
       : [];
+  const relay = sharedStore === false && direction.input && relayFinding(document, properties);
   return [
     ...forbidden,
     ...findings,
+    ...(relay ? [relay] : []),
     ...propertyFindings(document, own, properties, {
       ...{ direction, maxBodySize },
       alsoKnown: shared,
@@ -202,6 +207,17 @@ function readDirection(
   });
   return { direction: direction.input || direction.output ? direction : usual, findings };
 }
+
+/** `relay` where there is nothing to relay through. */
+function relayFinding(document: ComponentDocument, { values }: Properties): Finding | undefined {
+  const item = document.items.findLast(({ name }) => name.toLowerCase() === "relay");
+  if (item === undefined || parseBoolean(values[item.name] ?? "") !== true) return undefined;
+  const range = item.value?.range ?? item.nameRange;
+  return { severity: "error", range, message: noRelay };
+}
+
+const noRelay =
+  'property "relay" needs a store that all replicas share: the component does not run; start with --store nats://HOST:PORT, or remove it';
 
 /** A schema that nothing can be generated from. */
 function schemaFinding(document: ComponentDocument, { values }: Properties): Finding | undefined {

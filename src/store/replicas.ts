@@ -26,7 +26,10 @@ export type ReplicaComponent = {
 
 /** The replicas of an app id that live. */
 export type ReplicaStore = {
-  /** Keeps the record in place of the earlier one of its id, for so many milliseconds. */
+  /**
+   * Keeps the record in place of the earlier one of its id, for so many milliseconds. Rejects with `already_exists`, and
+   * keeps it all the same, where another process has announced that id since this one did.
+   */
   announce(record: ReplicaRecord, ttl: number): Promise<void>;
   /** Best effort: never rejects. */
   withdraw(id: string): Promise<void>;

@@ -6,9 +6,9 @@ import { parseFields } from "../../src/metadata/parse.ts";
 import type { ConnectRelay } from "../../src/relay/link.ts";
 
 /** Connects relays to a server. */
-export function connectTo(url: string): ConnectRelay {
+export function connectTo(url: string, more: Readonly<Record<string, string>> = {}): ConnectRelay {
   const memory = new MemoryBudget().share("relay");
-  const values = { servers: url, stream: "S", consumer: "c" };
+  const values = { servers: url, stream: "S", consumer: "c", ...more };
   const metadata = parseFields(natsFields, values).values;
   return (signal, lost) =>
     Link.open(nats, { metadata, name: "relay", signal, memory, lost, hide: undefined });

@@ -1,4 +1,6 @@
-import { expect, test, vi } from "vitest";
+import { connect } from "@nats-io/transport-node";
+import { expect, onTestFinished, test, vi } from "vitest";
+import { namesOf } from "../../src/relay/stream.ts";
 import type { Outcome } from "../../src/runtime/app.ts";
 import { handled, refused } from "../runtime/fake-app.ts";
 import { describeWith } from "../servers/describe-with.ts";
@@ -28,6 +30,23 @@ describeWith("nats", (server) => {
     expect(b.app.texts.length).toBeGreaterThan(20);
     expect(source.readings).toBe(1);
     expect(source.handled.toSorted()).toEqual(texts.toSorted());
+  });
+
+  test("a stream that is removed while it is used is made anew", async () => {
+    const { source, fleet, start, appId } = relayedApp(server.url);
+    fleet.owner = "a";
+    const a = start("a");
+    await vi.waitFor(() => expect(a.status().state).toBe("running"), soon);
+    source.send({ text: "before" });
+    await vi.waitFor(() => expect(source.handled).toEqual(["before"]), soon);
+    const connection = await connect({ servers: server.url.replace("nats://", "") });
+    onTestFinished(() => connection.close());
+    const { stream } = namesOf(appId, "orders");
+    await connection.request(`$JS.API.STREAM.DELETE.${stream}`, "");
+    await vi.waitFor(() => expect(JSON.stringify(a.logger.lines)).toContain("was removed"), soon);
+    source.send({ text: "after" });
+    await vi.waitFor(() => expect(a.app.texts).toEqual(["before", "after"]), soon);
+    expect(source.handled).toEqual(["before", "after"]);
   });
 
   test("an event comes as its source gave it", async () => {

@@ -21,8 +21,13 @@ export type ReplicaOptions = {
 };
 
 /** Replicas of one app id that share a relay. */
-export function relayedApp(url: string) {
-  const appId = uniqueName("shop");
+export function relayedApp(
+  url: string,
+  {
+    appId = uniqueName("shop"),
+    login = {},
+  }: { appId?: string; login?: Record<string, string> } = {},
+) {
   const source = new TestSource();
   const fleet = new FakeFleet();
   const running = new Set<string>();
@@ -33,7 +38,7 @@ export function relayedApp(url: string) {
     );
     const logger = keepingLogger();
     const relay = openRelay({
-      connect: connectTo(url),
+      connect: connectTo(url, login),
       ...{ logger, replicas: 1, times: { ...times, ...options.times } },
       members: () => running.size,
       unsafe: async () => options.unsafe?.(),

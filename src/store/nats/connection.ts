@@ -32,6 +32,7 @@ export class StoreConnection {
   #pause = firstPause;
   #again: NodeJS.Timeout | undefined;
   #driver: Driver | undefined;
+  #checking = false;
 
   constructor(options: ConnectionOptions) {
     this.#options = options;
@@ -79,6 +80,19 @@ export class StoreConnection {
           const stop = this.onUp(done);
         });
       }
+    }
+  }
+
+  /** Asks what is wrong with what the connection was prepared for, and prepares anew on another one if something is. */
+  async check(wrong: (link: Link) => Promise<BindingError | undefined>): Promise<void> {
+    const link = this.#link;
+    if (link === undefined || this.#checking) return;
+    this.#checking = true;
+    try {
+      const reason = await wrong(link);
+      if (reason !== undefined) this.#lose(link, reason);
+    } finally {
+      this.#checking = false;
     }
   }
 

@@ -89,6 +89,12 @@ export class LetterIndex {
     this.#tell();
   }
 
+  /** The stream was made anew: its sequences begin again. */
+  beginAnew(): void {
+    this.#reached = 0;
+    this.#written = 0;
+  }
+
   /** This process has written a dead letter's message. */
   wrote(sequence: number): void {
     this.#written = Math.max(this.#written, sequence);

@@ -19,12 +19,14 @@ import { NatsLetters } from "./letters.ts";
 import { NatsPauses } from "./pauses.ts";
 import { StreamReader } from "./reader.ts";
 import { NatsReplicas } from "./replicas.ts";
-import { checkVersion, prepareStreams } from "./streams.ts";
+import { checkVersion, goneStream, prepareStreams } from "./streams.ts";
 import { Subjects } from "./subjects.ts";
 import { StreamWriter } from "./writer.ts";
 
 /** The driver, and the version that it was tested with. */
 const natsDriver = { name: "@nats-io/transport-node", version: "3.4.0" } as const;
+
+const madeAnew = "it was made anew, and what it had is gone";
 
 export type NatsStoreOptions = {
   readonly appId: string;
@@ -63,11 +65,19 @@ export function createNatsStore(
     driver: () => loadDriver(natsDriver.name, natsDriver.version, driversFolder) as Driver,
     async prepare(link) {
       checkVersion(link);
-      await prepareStreams(link, streams);
+      const { created } = await prepareStreams(link, streams);
+      if (made !== undefined && made !== created) {
+        letters.index.beginAnew();
+        const { recordStream } = subjects;
+        logger?.error({ store: place }, `the stream ${recordStream} was removed: ${madeAnew}`);
+      }
+      made = created;
     },
     changed: () => tell(),
     hide: options.hide,
   });
+  /** When the stream of the records was made. */
+  let made: string | undefined;
   /** Why the last write failed. */
   let failed: string | undefined;
   let told: string | undefined;
@@ -79,7 +89,13 @@ export function createNatsStore(
     if (now === undefined) logger?.info({ store: place }, "the store can be written again");
     else logger?.error({ store: place }, now);
   };
+  const lookForStreams = ({ systemCode }: BindingError): void => {
+    // Nobody takes it: the stream has no leader at this moment, or is gone.
+    if (systemCode === "503")
+      void connection.check((link) => goneStream(link, subjects)).catch(() => undefined);
+  };
   const outcome = (error: BindingError | undefined): void => {
+    if (error !== undefined) lookForStreams(error);
     if (error !== undefined && error.reason !== "unavailable") return;
     failed = error?.message;
     tell();
@@ -89,7 +105,9 @@ export function createNatsStore(
   const writer = new StreamWriter(connection, reader, subjects, fences, outcome);
   const historyReader = new StreamReader(connection, subjects.historyStream);
   // History is no condition for anything.
-  const historyWriter = new StreamWriter(connection, historyReader, subjects, fences, () => {});
+  const historyWriter = new StreamWriter(connection, historyReader, subjects, fences, (error) => {
+    if (error !== undefined) lookForStreams(error);
+  });
   const strength = new Durability(connection, {
     ...{ mode: "strict", monitoring: [], ...durability },
     stream: subjects.recordStream,

@@ -1,6 +1,8 @@
+import { BindingError } from "../../errors.ts";
 import type { ReplicaRecord, ReplicaStore } from "../replicas.ts";
 import type { StoreConnection } from "./connection.ts";
 import { isGone } from "./messages.ts";
+import { Conflict } from "./publishing.ts";
 import type { StreamReader } from "./reader.ts";
 import type { Subjects } from "./subjects.ts";
 import { Watch } from "./watch.ts";
@@ -12,6 +14,8 @@ export class NatsReplicas implements ReplicaStore {
   readonly #writer: StreamWriter;
   readonly #subjects: Subjects;
   readonly #watch: Watch<ReplicaRecord>;
+  /** The sequences of what this process has written last, by its id. */
+  readonly #written = new Map<string, number>();
 
   constructor(
     connection: StoreConnection,
@@ -29,9 +33,27 @@ export class NatsReplicas implements ReplicaStore {
   }
 
   async announce(record: ReplicaRecord, ttl: number): Promise<void> {
+    const { id, host, startedAt } = record;
     const body = Buffer.from(JSON.stringify(record));
-    const subject = this.#subjects.replica(record.id);
-    await this.#writer.writeUnfenced(`replica ${record.id}`, [{ subject, body, ttl }]);
+    const subject = this.#subjects.replica(id);
+    const expected = this.#written.get(id);
+    const write = async (change: { readonly expected?: number }): Promise<void> => {
+      const { last } = await this.#writer.writeUnfenced(`replica ${id}`, [
+        { subject, body, ttl, ...change },
+      ]);
+      this.#written.set(id, last);
+    };
+    try {
+      return await write(expected === undefined ? {} : { expected });
+    } catch (error) {
+      if (!(error instanceof Conflict)) throw error;
+    }
+    // It ran out meanwhile, or an earlier announcement came through of which nobody was told.
+    const there = await this.#reader.whole(subject);
+    const other = there && recordOf(there.body);
+    await write({});
+    if (other !== undefined && (other.startedAt !== startedAt || other.host !== host))
+      throw new BindingError("already_exists", sameId(id, other.host), { effect: "ambiguous" });
   }
 
   async withdraw(id: string): Promise<void> {
@@ -59,6 +81,10 @@ export class NatsReplicas implements ReplicaStore {
   close(): void {
     this.#watch.close();
   }
+}
+
+function sameId(id: string, host: string): string {
+  return `another process, on ${host}, is replica ${id}, too: they take leases from each other; give each its own --replica-id`;
 }
 
 function recordOf(body: Uint8Array): ReplicaRecord | undefined {

@@ -27,6 +27,8 @@ export type StreamConfig = {
 
 export type StreamInfo = {
   readonly config: StreamConfig;
+  /** When it was made, as the server writes times. */
+  readonly created: string;
   readonly cluster?: {
     readonly leader?: string;
     readonly replicas?: readonly { readonly name: string }[];
@@ -89,6 +91,25 @@ export async function prepareStreams(link: Link, options: StreamOptions): Promis
 /** What the server says of the stream of the records. */
 export function streamInfo(link: Link, stream: string): Promise<StreamInfo> {
   return link.api<StreamInfo>(`STREAM.INFO.${stream}`, undefined, `stream ${stream}`);
+}
+
+/** Which of the two streams is not there; `undefined`: both are, as far as the server tells. */
+export async function goneStream(
+  link: Link,
+  { recordStream, historyStream }: Subjects,
+): Promise<BindingError | undefined> {
+  for (const stream of [recordStream, historyStream]) {
+    try {
+      await streamInfo(link, stream);
+    } catch (error) {
+      const { reason } = BindingError.from(error);
+      if (reason === "not_found")
+        return new BindingError("unavailable", `the stream ${stream} is gone`, {
+          effect: "unsent",
+        });
+    }
+  }
+  return undefined;
 }
 
 async function prepareStream(

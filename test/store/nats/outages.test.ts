@@ -60,6 +60,45 @@ describeWith("nats", { own: true }, (server) => {
     stop();
   });
 
+  test("streams that are removed while they are used are made anew", async () => {
+    const place = engine.place();
+    const store = engine.open(place);
+    const { recordStream, historyStream } = new Subjects(place);
+    const seen = new Map<string, unknown>();
+    const stop = store.leases.watch((name, holder) => seen.set(name, holder?.replica));
+    await store.leases.acquire("tick", "a", 60_000);
+    await until(() => seen.get("tick") === "a", { what: "the lease" });
+    const first = deadLetter({ component: "tick", identity: "a" });
+    await store.deadLetters.put(first, "f");
+    const connection = await connect({ servers: server.url.replace("nats://", "") });
+    onTestFinished(() => connection.close());
+    for (const stream of [recordStream, historyStream])
+      await connection.request(`$JS.API.STREAM.DELETE.${stream}`, "");
+    await expect(store.pauses.put("orders", pause)).rejects.toMatchObject({ effect: "unsent" });
+    await until(
+      () =>
+        store.pauses.put("orders", pause).then(
+          () => true,
+          () => false,
+        ),
+      {
+        what: "the stream",
+      },
+    );
+    expect(store.log.filter((line) => line.includes("it was made anew"))).toHaveLength(1);
+    expect(store.trouble).toBeUndefined();
+    await until(() => seen.get("tick") === undefined, { what: "the end of the lease" });
+    expect(await store.deadLetters.totals()).toEqual([]);
+    // What the lease of before fences is refused; another one is to be had.
+    const second = deadLetter({ component: "tick", identity: "b" });
+    await expect(store.deadLetters.put(second, "f")).rejects.toMatchObject({ reason: "aborted" });
+    await store.leases.acquire("tick", "b", 60_000);
+    await until(() => seen.get("tick") === "b", { what: "the next lease" });
+    await store.deadLetters.put(second, "f");
+    expect(await store.deadLetters.list({}, { limit: 10 })).toMatchObject([{ id: second.id }]);
+    stop();
+  });
+
   test("a server that is killed between the messages of a batch has nothing of it", async () => {
     const place = engine.place();
     const store = engine.open(place);

@@ -53,6 +53,16 @@ describeWith("nats", { own: true, config: ["max_payload: 65536"] }, (server) => 
   });
 });
 
+const without = "accounts { A { users: [{ user: a, password: a }] } }";
+
+describeWith("nats", { own: true, config: [without] }, (server) => {
+  test("where there is no JetStream that is said, with what to do", async () => {
+    const store = natsEngine(server.url.replace("//", "//a:a@")).open("shop");
+    await store.look();
+    expect(store.trouble).toMatch(/JetStream.*enable/);
+  });
+});
+
 const account = "accounts { A { jetstream: { max_file: 2M }, users: [{ user: a, password: a }] } }";
 
 describeWith("nats", { own: true, config: [account] }, (server) => {
@@ -73,6 +83,26 @@ describeWith("nats", { own: true, config: [account] }, (server) => {
 });
 
 describeWith("nats", ({ url }) => {
+  test("two processes that announce one replica id are told of each other", async () => {
+    const engine = natsEngine(url);
+    const place = engine.place();
+    const [one, other] = [engine.open(place).replicas, engine.open(place).replicas];
+    const record = { id: "a", host: "here", version: "1", startedAt: 1, components: [] };
+    const second = { ...record, host: "there", startedAt: 2 };
+    await one.announce(record, 60_000);
+    await one.announce(record, 60_000);
+    // It may be the one that comes after the first.
+    await other.announce(second, 60_000);
+    await expect(one.announce(record, 60_000)).rejects.toMatchObject({
+      ...{ reason: "already_exists", message: expect.stringContaining("on there, is replica a") },
+    });
+    await expect(other.announce(second, 60_000)).rejects.toThrow("--replica-id");
+    expect(await one.list()).toMatchObject([{ host: "there" }]);
+    // One that has gone is no other.
+    await one.withdraw("a");
+    await other.announce(second, 60_000);
+  });
+
   test("where there are fewer servers than copies that were asked for, that is said", async () => {
     const engine = natsEngine(url);
     const place = engine.place();
