@@ -31,7 +31,7 @@ import {
 } from "./component/reload.ts";
 import type { Redriven } from "./delivery/redrive.ts";
 import type { ComponentStatus, UnfinishedEvent } from "./status.ts";
-import { deliverTraced } from "./delivery/traced.ts";
+import { emitTo } from "./emission.ts";
 import type { Tracer } from "./tracer.ts";
 
 /** The heart: components, the way out and the way in. Knows no binding, no wire. */
@@ -340,15 +340,9 @@ export function createRuntime(options: RuntimeOptions): Runtime {
     async emit(name, event, signal) {
       inputOf(name);
       if (app === undefined) return { kind: "unsent", reason: noApp };
-      const target = app.of?.(name) ?? app;
-      if (!target.available) return { kind: "unsent", reason: target.unavailableReason };
-      const { route = name, input } = components.get(name) ?? {};
-      const nullAs = input?.nullAs ?? "empty";
-      const alone = { lane: undefined, key: undefined, id: undefined };
-      const once = { attempt: 1, attempts: 1, lastError: undefined };
-      const delivery = { name, route, nullAs, ...alone, ...event, ...once };
-      const type = components.get(name)?.spec.type ?? "";
-      return deliverTraced(tracer, { name, type }, delivery, (one) => target.deliver(one, signal));
+      const { route = name, input, spec } = components.get(name) ?? {};
+      const from = { name, route, type: spec?.type ?? "", nullAs: input?.nullAs ?? "empty" };
+      return emitTo(app.of?.(name) ?? app, from, event, signal, tracer);
     },
     async redrive(deadLetter, signal) {
       const component = components.get(deadLetter.component);
