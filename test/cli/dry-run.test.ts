@@ -135,3 +135,9 @@ test.each([
   expect(stderr).toContain(why);
   expect(code).toBe(2);
 });
+
+test("a dry run has one thread, and says so", async () => {
+  const { code, stderr } = await cufflinkHere(["run", "--dry", "--workers", "2", "--", "true"]);
+  expect(stderr).toContain("--dry has one thread; leave out --workers");
+  expect(code).toBe(2);
+});

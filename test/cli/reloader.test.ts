@@ -87,3 +87,23 @@ test("a secret that is rotated right after the start is taken up", async () => {
   const [files] = applied.at(-1) ?? [];
   expect((await files?.resolve())?.values).toMatchObject({ rootPath: "another" });
 });
+
+test.each([
+  [false, 1],
+  [true, 0],
+  [undefined, 0],
+])("what cannot be relayed is found at load: a shared store %s", async (sharedStore, count) => {
+  const items = '- { name: schedule, value: "@every 1h" }\n- { name: relay, value: "true" }';
+  const path = folder({ "a.yaml": component("a", "bindings.cron", items) });
+  const told: string[] = [];
+  const { reloader } = await reloading(path, {
+    sharedStore,
+    async apply(_, findings) {
+      told.push(...(findings?.problems ?? []).filter((text) => text.includes("relay")));
+      return result;
+    },
+  });
+  await reloader.start();
+  expect(told).toHaveLength(count);
+  for (const text of told) expect(text).toMatch(/--store nats:.*remove it/);
+});

@@ -117,6 +117,35 @@ describe("the flags of serve", () => {
     ]);
   });
 
+  test.each([
+    [["--workers=0"], '--workers "0" is neither a number from 1 to 64 nor auto'],
+    [["--workers=-1"], "from 1 to 64"],
+    [["--workers=1000"], "from 1 to 64"],
+    [["--workers=2", "--store=nats://a:4222"], "leave out --store, or --workers"],
+    [["--store=redis://a"], "--store takes sqlite, or nats://HOST:PORT"],
+    [["--store=nats://a", "--store-durability=some"], "takes strict or relaxed"],
+    [["--store=nats://a", "--store-replicas=0"], "a number from 1 to 5"],
+    [["--store=nats://a", "--store-monitoring=a"], "--store-monitoring takes http://"],
+    [["--store-credentials=a"], "--store-credentials is for a store in NATS"],
+    [["--store-replicas=1"], "--store-replicas is for a store in NATS"],
+    [["--store-monitoring=http://a"], "--store-monitoring is for a store in NATS"],
+    [["--store-durability=relaxed"], "--store-durability is for a store in NATS"],
+    [["--replica-id="], '--replica-id "" is no name'],
+    [["--replica-id", "a\nb"], "is no name"],
+    [["--replica-id", "a".repeat(254)], "1 to 253 characters"],
+  ])("of several machines or cores that are wrong are refused: %j", (args, text) => {
+    expect(() => read(...args)).toThrow(text);
+  });
+
+  test("of several machines and cores have their values", () => {
+    const shared = ["--store=nats://a,nats://b", "--store-replicas=3", "--replica-id=a/b *"];
+    expect(read(...shared, "--workers=1")).toMatchObject({
+      store: { servers: ["nats://a", "nats://b"], replicas: 3, durability: "strict" },
+      ...{ workers: 1, fleet: { replicaId: "a/b *", singleton: false } },
+    });
+    expect(read("--workers=auto").workers).toBeGreaterThan(0);
+  });
+
   test("that cannot be meant are all named at once", () => {
     const wrong = ["--app-port", "99999", "--max-body-size", "huge", "--log-level", "loud"];
     expect(() => read(...wrong)).toThrow(UsageError);

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { withClock } from "../../src/clock.ts";
+import { BindingError } from "../../src/errors.ts";
 import { Presence } from "../../src/fleet/presence.ts";
 import { ReplicaFleet } from "../../src/fleet/replica-fleet.ts";
 import { StoreClock } from "../../src/fleet/store-clock.ts";
@@ -27,6 +28,24 @@ function simulated() {
   };
   return { world, server, start };
 }
+
+test("another process of the same id is told once, as an error", async () => {
+  const { world, start } = simulated();
+  const { machine, logger } = start("a");
+  let error = new BindingError("already_exists", "another process is replica a, too");
+  const replicas: ReplicaStore = {
+    announce: () => Promise.reject(error),
+    ...{ withdraw: async () => undefined, list: async () => [], watch: () => () => undefined },
+  };
+  const presence = new Presence({ replicas, replica: "a", components: () => [], logger });
+  withClock(machine.clock, () => presence.start());
+  await world.pass(25_000);
+  expect(logger.lines).toHaveLength(1);
+  expect(JSON.stringify(logger.lines)).toMatch(/error.*another process is replica a/);
+  error = new BindingError("unavailable", "the server is away");
+  await world.pass(25_000);
+  await machine.run(() => presence.close());
+});
 
 test("a component has one lease, however many ask here, until the last gives it up", async () => {
   const { world, server, start } = simulated();
