@@ -1,6 +1,5 @@
 import type { AnyBinding } from "../binding.ts";
 import type { ComponentSpec } from "../component.ts";
-import { parseBoolean } from "../metadata/boolean.ts";
 import type { Fields } from "../metadata/fields.ts";
 import { fieldsInAnyCase, parseFields } from "../metadata/parse.ts";
 import { closest } from "../metadata/suggest.ts";
@@ -141,7 +140,8 @@ function bindingFindings(
     binding.runsPrograms === true && allowExec === false
       ? [{ severity: "error", range: document.typeRange, message: whyNoPrograms(document.type) }]
       : [];
-  const relay = sharedStore === false && direction.input && relayFinding(document, properties);
+  const relay =
+    sharedStore === false && direction.input && relayFinding(document, properties, frameworkFields);
   return [
     ...forbidden,
     ...findings,
@@ -209,9 +209,15 @@ function readDirection(
 }
 
 /** `relay` where there is nothing to relay through. */
-function relayFinding(document: ComponentDocument, { values }: Properties): Finding | undefined {
+function relayFinding(
+  document: ComponentDocument,
+  { values }: Properties,
+  { relay }: Fields,
+): Finding | undefined {
   const item = document.items.findLast(({ name }) => name.toLowerCase() === "relay");
-  if (item === undefined || parseBoolean(values[item.name] ?? "") !== true) return undefined;
+  if (item === undefined || relay === undefined) return undefined;
+  const parsed = parseFields({ relay }, { relay: values[item.name] ?? "" });
+  if (parsed.values.relay !== true) return undefined;
   const range = item.value?.range ?? item.nameRange;
   return { severity: "error", range, message: noRelay };
 }

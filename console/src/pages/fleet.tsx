@@ -63,7 +63,7 @@ function replicaColumns(answering: string, now: number): Column<Replica>[] {
 function componentColumns(now: number): Column<Shared>[] {
   return [
     { key: "name", title: "Component", header: true, cell: ({ name }) => name },
-    { key: "owner", title: "Read by", cell: ({ owner }) => owner || "each replica" },
+    { key: "owner", title: "Read by", cell: ({ owner }) => owner || "–" },
     {
       ...{ key: "since", title: "For", figures: true },
       cell: ({ ownedSince }) => ago(ownedSince, now),

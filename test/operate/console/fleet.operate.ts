@@ -1,6 +1,7 @@
 // The console of one of two replicas that share a store on NATS.
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
+import { createApp } from "../../../src/sdk/index.ts";
 import { startChromium } from "../../console/browser.ts";
 import { startDaemon } from "../../e2e/daemon.ts";
 import { describeWith, uniqueName } from "../../servers/describe-with.ts";
@@ -31,6 +32,14 @@ describeWithTools("the console of a replica in Chromium", { programs: ["chromium
         ];
         const one = await startConsoleDaemon({ components: [tick], flags: flagsOf("one") });
         onTestFinished(() => one[Symbol.asyncDispose]());
+        // A replica without its app reads nothing that another could read.
+        const app = createApp({
+          runtime: `127.0.0.1:${one.daemon.grpcPort}`,
+          log: () => undefined,
+        });
+        onTestFinished(() => app.close({ deadline: 0 }));
+        app.on("tick", () => undefined);
+        await app.start();
         const page = await openConsole(browser, one.url);
         const rows = async (name: string) =>
           (await page.locator(`table.${name} tbody tr`).allInnerTexts()).map((text) =>
