@@ -13,4 +13,4 @@ export default {
         Promise.resolve({ data }),
     },
   },
-};
+} as const;

@@ -1,5 +1,6 @@
 // The built daemon, whole, with one more binding: `noop` answers what it is given, so that what is left is Cufflink's.
 import { join } from "node:path";
+import definition from "./no-op-binding.ts";
 import type { BindingModule } from "../../src/binding.ts";
 import type * as bindingModule from "../../src/binding.ts";
 import type * as modulesModule from "../../src/bindings/modules.ts";
@@ -8,20 +9,7 @@ const built = join(import.meta.dirname, "../../dist/src");
 const load = (file: string): Promise<unknown> => import(join(built, file));
 
 const { defineBinding } = (await load("binding.js")) as typeof bindingModule;
-const noOp = defineBinding({
-  name: "noop",
-  status: "alpha",
-  summary: "Answers what it is given.",
-  metadata: {},
-  open: () => ({ [Symbol.asyncDispose]: () => Promise.resolve() }),
-  operations: {
-    create: {
-      description: "Answers the data.",
-      request: {},
-      invoke: (_, { data }) => Promise.resolve({ data }),
-    },
-  },
-});
+const noOp = defineBinding(definition);
 const { bindingModules } = (await load("bindings/modules.js")) as typeof modulesModule;
 (bindingModules as BindingModule[]).push({
   name: "noop",

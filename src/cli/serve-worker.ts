@@ -1,12 +1,10 @@
 // A worker of `--workers`: listeners, outputs and some of the inputs in a thread of its own. All else is its parent's.
 import { parentPort, workerData, type MessagePort } from "node:worker_threads";
-import { createApp } from "../app/app.ts";
 import type { CombinedApp } from "../app/combined-app.ts";
 import { ThreadStreams } from "../app/thread-streams.ts";
 import { bindingModules } from "../bindings/modules.ts";
 import { BindingError, messageOf } from "../errors.ts";
 import { Http2ClientConnection } from "../http2/client-connection.ts";
-import { MemoryBudget } from "../memory/budget.ts";
 import { releaseBlocks } from "../memory/byte-parts.ts";
 import { collectWhenQuiet, keepYoungSmall } from "../memory/garbage-collection.ts";
 import { PluggableBindings } from "../pluggable/host/pluggable-bindings.ts";
@@ -38,6 +36,7 @@ import { SharedConcurrency } from "../workers/shared-concurrency.ts";
 import { KnownSpecs } from "../workers/spec-message.ts";
 import { withDeclarations } from "./declarations.ts";
 import { openOwnBindings } from "./own-bindings.ts";
+import { serveApp, serveMemory } from "./serve-app.ts";
 import { callerRules } from "./serve-addresses.ts";
 import type { ServeOptions } from "./serve-options.ts";
 import { startTelemetry } from "./telemetry.ts";
@@ -174,15 +173,7 @@ async function run(port: PeerPort, data: WorkerData): Promise<void> {
   process.on("uncaughtException", onStray);
   process.on("unhandledRejection", onStray);
 
-  const memory = new MemoryBudget(data.memoryBudget, {
-    onRefused({ name, used, limit }, refusals) {
-      const fields = { listener: name, refusals, held: `${used}B`, limit: `${limit}B` };
-      logger.warn(
-        fields,
-        "requests or answers refused: too many bytes are held; see --memory-budget",
-      );
-    },
-  });
+  const memory = serveMemory(data.memoryBudget, logger);
   const stopCollecting = collectWhenQuiet(memory, releaseBlocks);
   const upwards = new Http2ClientConnection(new PortStream(data.upwards), {
     onReady: () => {},
@@ -199,20 +190,7 @@ async function run(port: PeerPort, data: WorkerData): Promise<void> {
     find: () => own.find(),
     mayBeServed: (name) => pluggable.mayServe(name),
   });
-  const app = await createApp({
-    protocol: options.appProtocol,
-    port: options.appPort,
-    host: options.appChannelAddress,
-    token: process.env["APP_API_TOKEN"],
-    optionsTimeout: options.appBindingOptionsTimeout,
-    health: options.appHealth,
-    answers: {
-      maxBytes: options.appMaxAnswerSize,
-      setting: "--app-max-answer-size",
-      memory: memory.share("app").forAnswers,
-    },
-    logger,
-  });
+  const app = await serveApp(options, options.appPort, memory, logger);
   const streams = new ThreadStreams(
     app.streams,
     {

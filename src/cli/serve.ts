@@ -1,9 +1,7 @@
-import { createApp } from "../app/app.ts";
 import { bindingModules } from "../bindings/modules.ts";
 import { formatDuration } from "../metadata/duration.ts";
 import { releaseBlocks } from "../memory/byte-parts.ts";
 import { collectWhenQuiet, keepYoungSmall } from "../memory/garbage-collection.ts";
-import { MemoryBudget } from "../memory/budget.ts";
 import { PluggableBindings } from "../pluggable/host/pluggable-bindings.ts";
 import { SocketsFolder, socketsFolderVariable } from "../pluggable/sockets-folder.ts";
 import { compilePolicies } from "../policy/policies.ts";
@@ -28,6 +26,7 @@ import { startTelemetry } from "./telemetry.ts";
 import { openOwnBindings } from "./own-bindings.ts";
 import { Reloader } from "./reloader.ts";
 import { createServeLogger } from "./serve-log.ts";
+import { serveApp, serveMemory } from "./serve-app.ts";
 import { callerRules, listeners } from "./serve-addresses.ts";
 import { portsOf, startServer } from "./serve-listeners.ts";
 import type { DryOptions } from "./dry-options.ts";
@@ -125,30 +124,10 @@ async function begin(options: RunOptions, onStarted: () => void): Promise<Served
       runtime.applyPolicies(resiliency && (await compilePolicies(resiliency)));
     },
   });
-  const memory = new MemoryBudget(options.memoryBudget, {
-    onRefused({ name, used, limit }, refusals) {
-      const fields = { listener: name, refusals, held: `${used}B`, limit: `${limit}B` };
-      logger.warn(
-        fields,
-        "requests or answers refused: too many bytes are held; see --memory-budget",
-      );
-    },
-  });
-  const app = await createApp({
-    protocol: options.appProtocol,
-    // Each worker reaches it by itself.
-    port: options.workers > 1 ? undefined : options.appPort,
-    host: options.appChannelAddress,
-    token: process.env["APP_API_TOKEN"],
-    optionsTimeout: options.appBindingOptionsTimeout,
-    health: options.appHealth,
-    answers: {
-      maxBytes: options.appMaxAnswerSize,
-      setting: "--app-max-answer-size",
-      memory: memory.share("app").forAnswers,
-    },
-    logger,
-  });
+  const memory = serveMemory(options.memoryBudget, logger);
+  // Each worker reaches it by itself.
+  const port = options.workers > 1 ? undefined : options.appPort;
+  const app = await serveApp(options, port, memory, logger);
   const store = await openServeStore(options, {
     inMemory: dryRun !== undefined,
     logger: logger.child({ part: "store" }),

@@ -13,6 +13,7 @@ import {
   isNoResponders,
   type ApiError,
 } from "./failures.ts";
+import { apiPrefix } from "./jetstream.ts";
 import type { NatsSettings } from "./settings.ts";
 
 export type LinkOptions<Settings extends NatsSettings> = {
@@ -174,11 +175,10 @@ export class Link<Settings extends NatsSettings = NatsSettings> implements Async
   /** A request to JetStream, whose errors are thrown. */
   async api<Result>(subject: string, body: object | undefined, what: string): Promise<Result> {
     const { domain } = this.metadata;
-    const prefix = domain ? `$JS.${domain}.API` : "$JS.API";
     const data = body === undefined ? "" : JSON.stringify(body);
     let answer: Msg;
     try {
-      answer = await this.request(`${prefix}.${subject}`, data);
+      answer = await this.request(`${apiPrefix(this.metadata)}.${subject}`, data);
     } catch (error) {
       if (isNoResponders(error)) {
         const domainHint = domain ? `, or there is no domain ${domain}` : "";

@@ -1,4 +1,5 @@
 import type { Msg } from "@nats-io/transport-node";
+import { apiPrefix } from "../nats-client/jetstream.ts";
 import type { RelayLink } from "./link.ts";
 import { group, type RelayNames } from "./stream.ts";
 
@@ -96,8 +97,7 @@ export class Pulls {
   #send(reply: string, request: object): void {
     const { link, names, partition } = this.#options;
     if (link.ended !== undefined) return;
-    const { domain } = link.metadata;
-    const subject = `$JS.${domain ? `${domain}.` : ""}API.CONSUMER.MSG.NEXT.${names.stream}.${names.consumer(partition)}`;
+    const subject = `${apiPrefix(link.metadata)}.CONSUMER.MSG.NEXT.${names.stream}.${names.consumer(partition)}`;
     const pin = this.#pin === undefined ? {} : { id: this.#pin };
     try {
       link.publish(subject, JSON.stringify({ ...request, group, ...pin }), reply);

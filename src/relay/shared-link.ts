@@ -1,3 +1,4 @@
+import { abortable } from "../abortable.ts";
 import { delay } from "../delay.ts";
 import { BindingError, messageOf } from "../errors.ts";
 import type { Logger } from "../binding.ts";
@@ -34,14 +35,11 @@ export class SharedLink implements AsyncDisposable {
     signal.throwIfAborted();
     if (this.#link !== undefined && this.#link.ended === undefined) return this.#link;
     this.#connecting ??= this.#open().finally(() => (this.#connecting = undefined));
-    const aborted = Promise.withResolvers<never>();
-    const abort = (): void => aborted.reject(new BindingError("cancelled", "the relay ends"));
-    signal.addEventListener("abort", abort, { once: true });
-    try {
-      return await Promise.race([this.#connecting, aborted.promise]);
-    } finally {
-      signal.removeEventListener("abort", abort);
-    }
+    return abortable(
+      this.#connecting,
+      signal,
+      () => new BindingError("cancelled", "the relay ends"),
+    );
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

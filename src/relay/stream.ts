@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { BindingError } from "../errors.ts";
+import { isSince } from "../nats-client/jetstream.ts";
 import type { RelayLink } from "./link.ts";
 
 const nanoseconds = 1_000_000;
@@ -241,8 +242,7 @@ export async function beginAgain(
 ): Promise<void> {
   const name = `${names.stream}.${names.consumer(partition)}`;
   const what = `partition ${partition} of the relay could not begin again`;
-  if (isSince(link.serverVersion, 2, 14))
-    return link.api(`CONSUMER.RESET.${name}`, undefined, what);
+  if (isSince(link, 2, 14)) return link.api(`CONSUMER.RESET.${name}`, undefined, what);
   await link.api(`CONSUMER.DELETE.${name}`, undefined, what);
   await useConsumer(link, names, partition, times);
 }
@@ -263,13 +263,8 @@ export async function handOver(
 }
 
 /** Throws a `BindingError` for a server without what the relay needs. */
-export function refuseOldServer({ serverVersion }: Pick<RelayLink, "serverVersion">): void {
-  if (isSince(serverVersion, 2, 12)) return;
-  const text = `the relay needs NATS 2.12 or newer, and the server is ${serverVersion || "older"}`;
+export function refuseOldServer(link: Pick<RelayLink, "serverVersion">): void {
+  if (isSince(link, 2, 12)) return;
+  const text = `the relay needs NATS 2.12 or newer, and the server is ${link.serverVersion || "older"}`;
   throw new BindingError("failed_precondition", text);
-}
-
-function isSince(version: string, major: number, minor: number): boolean {
-  const [first = 0, second = 0] = version.split(".").map((part) => Number.parseInt(part, 10));
-  return first > major || (first === major && second >= minor);
 }

@@ -1,22 +1,21 @@
 import { abortable } from "../abortable.ts";
-import type { AnyBinding, HttpEndpoints } from "../binding.ts";
+import type { AnyBinding } from "../binding.ts";
 import { clock } from "../clock.ts";
 import type { ComponentSpec } from "../component.ts";
-import type { DriversFolder } from "../drivers.ts";
 import { BindingError, messageOf } from "../errors.ts";
-import type { MemoryShare } from "../memory/budget.ts";
 import { ComponentCode } from "../runtime/component/component-code.ts";
-import { openComponent, shown, type OpenedComponent } from "../runtime/component/opening.ts";
+import {
+  openComponent,
+  shown,
+  type OpenedComponent,
+  type OpenOptions,
+} from "../runtime/component/opening.ts";
 import type { RuntimeLogger } from "../runtime/runtime-logger.ts";
 
-export type SourceOptions = {
-  readonly appId: string;
-  readonly spec: ComponentSpec;
-  readonly binding: AnyBinding;
-  readonly http: HttpEndpoints;
-  readonly memory: MemoryShare;
-  readonly driversFolder: DriversFolder;
-  readonly allowExec: boolean;
+export type SourceOptions = Pick<
+  OpenOptions,
+  "appId" | "spec" | "binding" | "http" | "memory" | "driversFolder" | "allowExec"
+> & {
   readonly logger: RuntimeLogger;
   /** How long an answer may take, connecting included, in milliseconds. */
   readonly timeout: number;

@@ -3,6 +3,7 @@ import type { MemoryShare } from "../memory/budget.ts";
 import type { HttpExchange } from "../rpc/http-exchange.ts";
 import { isGrpc } from "./callers.ts";
 import { Http2Exchange } from "./http2-exchange.ts";
+import { lazily } from "./lazily.ts";
 import { LateStream } from "./late-stream.ts";
 import type { RpcHandlers } from "./rpc-handlers.ts";
 
@@ -33,20 +34,10 @@ export function createLazyRpcHandlers({
 }: LazyRpcHandlersOptions): LazyRpcHandlers {
   const known = new Set(names);
   let handlers: RpcHandlers | undefined;
-  let loading: Promise<RpcHandlers> | undefined;
+  const loaded = lazily(async () => (handlers = await load()));
 
   function isKnown(path: string | undefined): boolean {
     return path !== undefined && known.has(path.slice(1, path.indexOf("/", 1)));
-  }
-
-  async function loaded(): Promise<RpcHandlers> {
-    try {
-      return (handlers = await (loading ??= load()));
-    } catch (error) {
-      // The next call tries again.
-      loading = undefined;
-      throw error;
-    }
   }
 
   return {

@@ -19,11 +19,11 @@ import { forwardExchange } from "./forwarder.ts";
 import type { Http2ClientConnection } from "../http2/client-connection.ts";
 import { Http2Exchange } from "./http2-exchange.ts";
 import { createLazyRpcHandlers } from "./lazy-rpc-handlers.ts";
+import { lazily } from "./lazily.ts";
 import { LateStream } from "./late-stream.ts";
 import type { Address } from "./listener.ts";
 import { openListener, portOf, secureOptions } from "./open-listener.ts";
 import { createProtocols, type ProtocolServers } from "./protocols.ts";
-import type { ServiceLanes } from "./service-lanes.ts";
 import type { TlsMaterial } from "./tls-files.ts";
 
 export type ServerOptions = {
@@ -88,17 +88,10 @@ export async function createServer(options: ServerOptions): Promise<CufflinkServ
     memory: memory.share("streams"),
     closing: closing.signal,
   };
-  let lanes: Promise<ServiceLanes> | undefined;
-  function serviceLanes(): Promise<ServiceLanes> {
-    lanes ??= import("./service-lanes.ts")
-      .then(({ ServiceLanes }) => new ServiceLanes({ ...serviceOptions, token }))
-      .catch((error: unknown) => {
-        // The next call tries again.
-        lanes = undefined;
-        throw error;
-      });
-    return lanes;
-  }
+  const serviceLanes = lazily(async () => {
+    const { ServiceLanes } = await import("./service-lanes.ts");
+    return new ServiceLanes({ ...serviceOptions, token });
+  });
   const otherwise = http.handle.bind(http);
   const mainHandlers = createLazyRpcHandlers({
     ...{ names: mainServiceNames, takesAllGrpc: true, otherwise },

@@ -3,6 +3,7 @@ import type { Service } from "../grpc/service.ts";
 import { unauthenticated } from "../rpc/errors.ts";
 import { mainServices, type ServicesOptions } from "../rpc/main-services.ts";
 import type { TokenCheck } from "./gate.ts";
+import { lazily } from "./lazily.ts";
 import { createRpcHandlers, type RpcHandlers } from "./rpc-handlers.ts";
 
 export type ServiceLanesOptions = ServicesOptions & {
@@ -19,11 +20,15 @@ export class ServiceLanes {
   readonly main: RpcHandlers;
   readonly #options: ServiceLanesOptions;
   readonly #mainServices: readonly Service[];
-  #otherServices: Promise<Service[]> | undefined;
+  readonly #otherServices: () => Promise<Service[]>;
 
   constructor(options: ServiceLanesOptions) {
     this.#options = options;
     this.#mainServices = mainServices(options);
+    this.#otherServices = lazily(async () => {
+      const { otherServices } = await import("../rpc/other-services.ts");
+      return otherServices(options, this.#mainServices);
+    });
     this.main = this.#handlers(this.#mainServices, options.maxBodySize);
   }
 
@@ -31,22 +36,11 @@ export class ServiceLanes {
   async others(): Promise<RpcHandlers> {
     // A dead letter may be of any size, and is shown whole.
     const maxAnswerSize = Math.max(this.#options.maxBodySize, largestAnswer);
-    return this.#handlers(await this.#others(), maxAnswerSize);
+    return this.#handlers(await this.#otherServices(), maxAnswerSize);
   }
 
   async services(): Promise<Service[]> {
-    return [...this.#mainServices, ...(await this.#others())];
-  }
-
-  #others(): Promise<Service[]> {
-    this.#otherServices ??= import("../rpc/other-services.ts")
-      .then(({ otherServices }) => otherServices(this.#options, this.#mainServices))
-      .catch((error: unknown) => {
-        // The next call tries again.
-        this.#otherServices = undefined;
-        throw error;
-      });
-    return this.#otherServices;
+    return [...this.#mainServices, ...(await this.#otherServices())];
   }
 
   #handlers(services: readonly Service[], maxAnswerSize: number): RpcHandlers {

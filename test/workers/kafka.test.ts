@@ -11,6 +11,7 @@ import { startDaemon, type Daemon } from "../e2e/daemon.ts";
 import { describeWith } from "../servers/describe-with.ts";
 import { uniqueName } from "../servers/unique-name.ts";
 import { until } from "../until.ts";
+import { operation } from "./operation.ts";
 
 const partitions = 4;
 const keys = 8;
@@ -106,21 +107,11 @@ describeWith("kafka", (kafka) => {
     return all.map(({ key, number }) => `${key} ${number}`);
   }
 
-  async function operation<Answer>(method: string, request: object): Promise<Answer> {
-    const answer = await fetch(`http://127.0.0.1:${daemon.httpPort}/cufflink.v1.${method}`, {
-      method: "POST",
-      headers: { "content-type": "application/json", connection: "close" },
-      body: JSON.stringify(request),
-    });
-    const text = await answer.text();
-    if (!answer.ok) throw new Error(text);
-    return JSON.parse(text) as Answer;
-  }
-
   type Shown = { name: string; state: string; handled?: string; maxInFlight?: number };
 
   async function orders(): Promise<Shown | undefined> {
     const { components } = await operation<{ components: Shown[] }>(
+      daemon.httpPort,
       "Operations/ListComponents",
       {},
     );
@@ -175,9 +166,13 @@ describeWith("kafka", (kafka) => {
     await until(() => count === all.length - 1, { what: () => `the others: ${count}`, within });
     isBroken = false;
     type Listed = { deadLetters?: { id: string }[] };
-    const { deadLetters = [] } = await operation<Listed>("DeadLetters/ListDeadLetters", {
-      filter: { component: "orders" },
-    });
+    const { deadLetters = [] } = await operation<Listed>(
+      daemon.httpPort,
+      "DeadLetters/ListDeadLetters",
+      {
+        filter: { component: "orders" },
+      },
+    );
     expect(deadLetters).toHaveLength(1);
     await promisify(execFile)(join(import.meta.dirname, "../../bin/cufflink"), [
       ...["dead-letters", "redrive", "--component", "orders"],
@@ -189,15 +184,18 @@ describeWith("kafka", (kafka) => {
   test("a pause stops all members, and a resume begins all again", async () => {
     const seen: string[] = [];
     handle = async (event) => void seen.push(event.text());
-    await operation("Operations/PauseComponent", { name: "orders", reason: "for a test" });
+    await operation(daemon.httpPort, "Operations/PauseComponent", {
+      name: "orders",
+      reason: "for a test",
+    });
     expect((await orders())?.state).toMatch(/PAUSED/i);
     await until(async () => (await shares()).length === 0, { what: shown, within });
     const all = await write(200, 2);
     expect(seen).toEqual([]);
-    await operation("Operations/ResumeComponent", { name: "orders" });
+    await operation(daemon.httpPort, "Operations/ResumeComponent", { name: "orders" });
     await until(() => seen.length === all.length, { what: () => seen.join(), within });
     expect(new Set(seen)).toEqual(new Set(all));
-    const emitted = await operation("Operations/EmitEvent", {
+    const emitted = await operation(daemon.httpPort, "Operations/EmitEvent", {
       ...{ component: "orders", event: { data: Buffer.from("k0 1").toString("base64") } },
     });
     expect(emitted).toHaveProperty("handled");
@@ -277,7 +275,7 @@ describeWith("kafka", (kafka) => {
     const before = readFileSync(file, "utf8");
     const reloaded = async (text: string): Promise<void> => {
       writeFileSync(file, text);
-      await operation("Operations/Reload", {});
+      await operation(daemon.httpPort, "Operations/Reload", {});
     };
     await reloaded(before.replace('value: "5"', 'value: "1"'));
     await until(async () => (await shares()).join() === "4", { what: shown, within });

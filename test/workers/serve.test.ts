@@ -6,6 +6,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { createApp, type BindingApp, type BindingEvent } from "../../src/sdk/index.ts";
 import { startDaemon, type Daemon } from "../e2e/daemon.ts";
 import { until } from "../until.ts";
+import { operation } from "./operation.ts";
 
 const binding = join(import.meta.dirname, "ledger-binding.ts");
 let folder: string;
@@ -75,17 +76,6 @@ async function invoke(
     body: JSON.stringify({ operation, data, metadata }),
   });
   return { status: answer.status, text: await answer.text(), headers: answer.headers };
-}
-
-async function operation<Answer>(method: string, request: object): Promise<Answer> {
-  const answer = await fetch(`http://127.0.0.1:${daemon.httpPort}/cufflink.v1.${method}`, {
-    method: "POST",
-    headers: { "content-type": "application/json", connection: "close" },
-    body: JSON.stringify(request),
-  });
-  const text = await answer.text();
-  if (!answer.ok) throw new Error(text);
-  return JSON.parse(text) as Answer;
 }
 
 function write(name: string, keys: number, perKey: number, from = 0): string[] {
@@ -175,26 +165,31 @@ test("inputs of both workers reach an app that has dialled one, in order by key,
 test("pause, emit, why and resume are answered for all workers", async () => {
   handle = async () => {};
   for (const name of ["first", "second"]) {
-    await operation("Operations/PauseComponent", { name, reason: "for a test" });
+    await operation(daemon.httpPort, "Operations/PauseComponent", { name, reason: "for a test" });
     const { components } = await operation<{ components: { name: string; state: string }[] }>(
+      daemon.httpPort,
       "Operations/ListComponents",
       {},
     );
     expect(components.find((one) => one.name === name)?.state).toMatch(/PAUSED/i);
     const before = settled(name).length;
     const [line = ""] = write(name, 1, 1, 1000);
-    const emitted = await operation("Operations/EmitEvent", {
+    const emitted = await operation(daemon.httpPort, "Operations/EmitEvent", {
       ...{ component: name, event: { data: Buffer.from("k 1").toString("base64") } },
     });
     expect(emitted).toHaveProperty("handled");
     expect(settled(name)).toHaveLength(before);
-    await operation("Operations/ResumeComponent", { name });
+    await operation(daemon.httpPort, "Operations/ResumeComponent", { name });
     await until(() => settled(name).length > before, { what: () => `${name} to go on` });
     await until(
       async () => {
-        const { records = [] } = await operation<{ records?: object[] }>("History/ExplainEvent", {
-          ...{ eventId: line, component: name },
-        });
+        const { records = [] } = await operation<{ records?: object[] }>(
+          daemon.httpPort,
+          "History/ExplainEvent",
+          {
+            ...{ eventId: line, component: name },
+          },
+        );
         return records.length === 1;
       },
       { what: () => `what became of ${line}` },
@@ -223,7 +218,11 @@ test("a definition that one worker cannot take over changes none", async () => {
   const file = join(daemon.folder, "components.yaml");
   const before = readFileSync(file, "utf8");
   writeFileSync(file, before.replace("name: out", "name: out # the same"));
-  const same = await operation<{ result: { outcome: string } }>("Operations/Reload", {});
+  const same = await operation<{ result: { outcome: string } }>(
+    daemon.httpPort,
+    "Operations/Reload",
+    {},
+  );
   expect(same.result.outcome).toBe("RELOAD_OUTCOME_UNCHANGED");
   const added = `${before}---
 apiVersion: dapr.io/v1alpha1
@@ -232,7 +231,7 @@ metadata: { name: later }
 spec: { type: bindings.ledger, version: v1, metadata: [{ name: folder, value: ${folder} }, { name: direction, value: output }] }
 `;
   writeFileSync(file, added);
-  await operation("Operations/Reload", {});
+  await operation(daemon.httpPort, "Operations/Reload", {});
   expect((await invoke("later", "create", "x")).status).toBe(200);
   writeFileSync(
     file,
@@ -242,6 +241,7 @@ spec: { type: bindings.ledger, version: v1, metadata: [{ name: folder, value: ${
     ),
   );
   const refused = await operation<{ result: { components: { name: string; reason?: string }[] } }>(
+    daemon.httpPort,
     "Operations/Reload",
     {},
   );
@@ -251,7 +251,7 @@ spec: { type: bindings.ledger, version: v1, metadata: [{ name: folder, value: ${
   for (let time = 0; time < 6; time++)
     expect((await invoke("later", "create", "x")).status).toBe(200);
   writeFileSync(file, before);
-  await operation("Operations/Reload", {});
+  await operation(daemon.httpPort, "Operations/Reload", {});
   expect((await invoke("later", "create", "x")).status).toBe(500);
 });
 

@@ -1,4 +1,5 @@
 import { BindingError } from "../../errors.ts";
+import { apiPrefix } from "../../nats-client/jetstream.ts";
 import type { Msg } from "@nats-io/transport-node";
 import type { ConsumerInfo } from "./consumer.ts";
 import type { Link } from "./link.ts";
@@ -42,8 +43,8 @@ export class Pulls {
   constructor(options: PullsOptions) {
     this.#options = options;
     const { link, info } = options;
-    const { stream, consumer, domain, inboxPrefix } = link.metadata;
-    this.#next = `$JS.${domain ? `${domain}.` : ""}API.CONSUMER.MSG.NEXT.${stream}.${consumer}`;
+    const { stream, consumer, inboxPrefix } = link.metadata;
+    this.#next = `${apiPrefix(link.metadata)}.CONSUMER.MSG.NEXT.${stream}.${consumer}`;
     this.#inbox = link.driver.createInbox(inboxPrefix);
     const { max_batch, max_expires, max_bytes } = info.config;
     this.#mostBatch = Math.min(mostBatch, max_batch || mostBatch);

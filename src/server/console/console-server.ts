@@ -9,6 +9,7 @@ import { Http2Exchange } from "../http2-exchange.ts";
 import type { Address } from "../listener.ts";
 import { openListener, portOf, secureOptions } from "../open-listener.ts";
 import { createProtocols } from "../protocols.ts";
+import { lazily } from "../lazily.ts";
 import { createRpcHandlers, type RpcHandlers } from "../rpc-handlers.ts";
 import { ConsoleAccess, type AccessKind, type ConsoleTokens, type Verdict } from "./access.ts";
 import type { ConsoleAssets } from "./assets.ts";
@@ -183,16 +184,4 @@ const problems: Readonly<Record<Exclude<Verdict, AccessKind>, string>> = {
 function answerJson(exchange: HttpExchange, status: number, body: object): void {
   exchange.setHeader("content-type", "application/json");
   exchange.answer(status, Buffer.from(JSON.stringify(body)));
-}
-
-/** Made at the first call; at the next one where that fails. */
-function lazily<Value>(make: () => Promise<Value>): () => Promise<Value> {
-  let made: Promise<Value> | undefined;
-  return () => {
-    made ??= make().catch((error: unknown) => {
-      made = undefined;
-      throw error;
-    });
-    return made;
-  };
 }

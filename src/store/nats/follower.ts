@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { apiPrefix } from "../../nats-client/jetstream.ts";
 import type { Link } from "../../nats-client/link.ts";
 import type { StoreConnection } from "./connection.ts";
 import { messageOfDelivery, type StoredMessage } from "./messages.ts";
@@ -102,7 +103,7 @@ export class Follower {
     reading: { readonly name: string; readonly next: number; readonly isCurrent: boolean },
   ): void {
     const { stream, received, current, heartbeat = usualHeartbeat } = this.#options;
-    const { domain, inboxPrefix } = link.metadata;
+    const { inboxPrefix } = link.metadata;
     const inbox = link.driver.createInbox(inboxPrefix);
     let { next, isCurrent } = reading;
     let count = 0;
@@ -158,7 +159,6 @@ export class Follower {
     };
     this.#stopRequest = stop;
     listen();
-    const prefix = domain ? `$JS.${domain}.API` : "$JS.API";
     const nanoseconds = 1_000_000;
     const body = {
       ...{ batch, max_bytes: batchBytes, expires: requestLife * nanoseconds },
@@ -166,7 +166,7 @@ export class Follower {
     };
     try {
       link.publish(
-        `${prefix}.CONSUMER.MSG.NEXT.${stream}.${reading.name}`,
+        `${apiPrefix(link.metadata)}.CONSUMER.MSG.NEXT.${stream}.${reading.name}`,
         JSON.stringify(body),
         inbox,
       );

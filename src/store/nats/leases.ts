@@ -8,7 +8,7 @@ import {
 } from "../leases.ts";
 import type { StoreConnection } from "./connection.ts";
 import type { Fences } from "./fences.ts";
-import { isGone, type StoredMessage } from "./messages.ts";
+import { isGone, jsonIn, type StoredMessage } from "./messages.ts";
 import { Conflict } from "./publishing.ts";
 import type { StreamReader } from "./reader.ts";
 import type { Subjects } from "./subjects.ts";
@@ -160,14 +160,10 @@ function encoded(record: LeaseRecord): Uint8Array {
 }
 
 function recordOf(body: Uint8Array): LeaseRecord | undefined {
-  try {
-    const record = JSON.parse(Buffer.from(body).toString()) as LeaseRecord;
-    return typeof record.name === "string" && typeof record.replica === "string"
-      ? record
-      : undefined;
-  } catch {
-    return undefined;
-  }
+  const record = jsonIn(body) as LeaseRecord | null | undefined;
+  return typeof record?.name === "string" && typeof record.replica === "string"
+    ? record
+    : undefined;
 }
 
 /** `undefined`: nobody has it. */

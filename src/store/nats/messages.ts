@@ -113,6 +113,15 @@ export function driverHeaders(
   return result;
 }
 
+/** The JSON of a body; `undefined`: it is none. */
+export function jsonIn(body: Uint8Array): unknown {
+  try {
+    return JSON.parse(Buffer.from(body).toString());
+  } catch {
+    return undefined;
+  }
+}
+
 /** JSON as a header takes it: of ASCII alone. */
 export function headerJson(value: unknown): string {
   return JSON.stringify(value).replaceAll(

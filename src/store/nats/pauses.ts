@@ -1,6 +1,7 @@
 import type { StoredPause } from "../records.ts";
 import type { PauseStore } from "../store.ts";
 import type { StoreConnection } from "./connection.ts";
+import { jsonIn } from "./messages.ts";
 import type { StreamReader } from "./reader.ts";
 import type { Subjects } from "./subjects.ts";
 import { Watch } from "./watch.ts";
@@ -65,9 +66,5 @@ function pauseOf({ by, reason, since }: PauseRecord): StoredPause {
 }
 
 export function pauseRecordOf(body: Uint8Array): PauseRecord | undefined {
-  try {
-    return JSON.parse(Buffer.from(body).toString()) as PauseRecord;
-  } catch {
-    return undefined;
-  }
+  return jsonIn(body) as PauseRecord | undefined;
 }

@@ -1,3 +1,4 @@
+import { apiPrefix } from "../../nats-client/jetstream.ts";
 import { BindingError } from "../../errors.ts";
 import { callFailure } from "../../nats-client/failures.ts";
 import type { StoreConnection } from "./connection.ts";
@@ -101,7 +102,7 @@ export class StreamReader {
   /** The next messages of a filter, from whichever server has them. */
   async page(filter: string, from: number, batch = page.batch): Promise<StoredMessage[]> {
     const link = await this.#connection.link();
-    const { domain, timeout } = link.metadata;
+    const { timeout } = link.metadata;
     const inbox = link.driver.createInbox(link.metadata.inboxPrefix);
     const { promise, resolve, reject } = Promise.withResolvers<StoredMessage[]>();
     const messages: StoredMessage[] = [];
@@ -132,9 +133,12 @@ export class StreamReader {
     );
     try {
       wait();
-      const prefix = domain ? `$JS.${domain}.API` : "$JS.API";
       const body = { seq: from, batch, max_bytes: page.bytes, next_by_subj: filter };
-      link.publish(`${prefix}.DIRECT.GET.${this.stream}`, JSON.stringify(body), inbox);
+      link.publish(
+        `${apiPrefix(link.metadata)}.DIRECT.GET.${this.stream}`,
+        JSON.stringify(body),
+        inbox,
+      );
       return await promise;
     } finally {
       clearTimeout(timer);

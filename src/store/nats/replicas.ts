@@ -1,7 +1,7 @@
 import { BindingError } from "../../errors.ts";
 import type { ReplicaRecord, ReplicaStore } from "../replicas.ts";
 import type { StoreConnection } from "./connection.ts";
-import { isGone } from "./messages.ts";
+import { isGone, jsonIn } from "./messages.ts";
 import { Conflict } from "./publishing.ts";
 import type { StreamReader } from "./reader.ts";
 import type { Subjects } from "./subjects.ts";
@@ -88,10 +88,6 @@ function sameId(id: string, host: string): string {
 }
 
 function recordOf(body: Uint8Array): ReplicaRecord | undefined {
-  try {
-    const record = JSON.parse(Buffer.from(body).toString()) as ReplicaRecord;
-    return typeof record.id === "string" && Array.isArray(record.components) ? record : undefined;
-  } catch {
-    return undefined;
-  }
+  const record = jsonIn(body) as ReplicaRecord | null | undefined;
+  return typeof record?.id === "string" && Array.isArray(record.components) ? record : undefined;
 }

@@ -1,4 +1,5 @@
 import { BindingError } from "../../errors.ts";
+import { isSince } from "../../nats-client/jetstream.ts";
 import type { Link } from "../../nats-client/link.ts";
 import type { Retention } from "../store.ts";
 import type { Subjects } from "./subjects.ts";
@@ -44,10 +45,7 @@ export type StreamOptions = {
 
 /** Throws a `BindingError` where the server is too old. */
 export function checkVersion(link: Link): void {
-  const [major = 0, minor = 0] = link.serverVersion
-    .split(".")
-    .map((part) => Number.parseInt(part, 10));
-  if (major > leastVersion[0] || (major === leastVersion[0] && minor >= leastVersion[1])) return;
+  if (isSince(link, ...leastVersion)) return;
   throw new BindingError(
     "failed_precondition",
     `the NATS server has version ${link.serverVersion || "unknown"}, and the store needs ${leastVersion.join(".")} or newer; update it`,

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { BindingError } from "../../errors.ts";
 import type { StoreConnection } from "./connection.ts";
 import { fencedError, type Fences } from "./fences.ts";
-import { headerNames, nothing, ttlText, type NewMessage } from "./messages.ts";
+import { headerNames, jsonIn, nothing, ttlText, type NewMessage } from "./messages.ts";
 import { Busy, Conflict, headerRoom, mostInBatch, publish } from "./publishing.ts";
 import type { StreamReader } from "./reader.ts";
 import { partSubject, type Subjects } from "./subjects.ts";
@@ -308,10 +308,6 @@ function gone(subject: string, id: string): NewMessage {
 }
 
 function ownerOf(body: Uint8Array): string | undefined {
-  try {
-    const { replica } = JSON.parse(Buffer.from(body).toString()) as { replica?: unknown };
-    return typeof replica === "string" ? replica : undefined;
-  } catch {
-    return undefined;
-  }
+  const replica = (jsonIn(body) as { readonly replica?: unknown } | null | undefined)?.replica;
+  return typeof replica === "string" ? replica : undefined;
 }
