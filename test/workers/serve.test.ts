@@ -143,12 +143,16 @@ test("inputs of both workers reach an app that has dialled one, in order by key,
   const order = new Map<string, number[]>();
   let running = 0;
   let most = 0;
+  const three = Promise.withResolvers<void>();
   handle = async (event, name) => {
     most = Math.max(most, ++running);
+    if (running === 3) three.resolve();
     const [key = "", number = "", thread = ""] = event.text().split(" ");
     threads.set(name, (threads.get(name) ?? new Set()).add(thread));
     const lane = `${name} ${key}`;
     order.set(lane, [...(order.get(lane) ?? []), Number(number)]);
+    // No event ends before as many as may run do.
+    await three.promise;
     await new Promise((resolve) => setTimeout(resolve, 1));
     running--;
   };

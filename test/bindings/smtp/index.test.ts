@@ -152,13 +152,16 @@ test("a mail of 8 MiB arrives whole", async () => {
 test("no more mails at one time than maxConnections; others wait, and each arrives once", async () => {
   let [now, most] = [0, 0];
   const texts: string[] = [];
+  const three = Promise.withResolvers<void>();
   const server = await startMailServer({
     onMailFrom(_address, _session, done) {
       most = Math.max(most, ++now);
+      if (now === 3) three.resolve();
       done();
     },
     onData(stream, _session, done) {
-      void buffer(stream).then((raw) => {
+      // No mail ends before as many as may be under way are.
+      void Promise.all([buffer(stream), three.promise]).then(([raw]) => {
         texts.push(parseMail(raw).body.toString().trimEnd());
         // Before the answer, with which the client's turn ends.
         now--;
