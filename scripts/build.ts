@@ -22,6 +22,7 @@ import { type ChunkingContext, rolldown } from "rolldown";
 import { bindings } from "../src/bindings/index.ts";
 import { writeDeclarations } from "../src/cli/declarations.ts";
 import { buildConsole } from "./build-console.ts";
+import { builtinImports } from "./builtin-imports.ts";
 
 type CodeSplittingName = (id: string, context: ChunkingContext) => string | null;
 
@@ -143,6 +144,7 @@ async function bundle(
   await using build = await rolldown({
     input,
     platform: "node",
+    plugins: [builtinImports],
     // As modules are put into files by hand, an entry may have to give others what it keeps for itself.
     preserveEntrySignatures: "allow-extension",
     // What is built may lie outside the checkout, whose packages are meant.
@@ -158,6 +160,12 @@ async function bundle(
   const { output } = await build.write({
     dir: out,
     format: "esm",
+    comments: false,
+    minify: {
+      compress: false,
+      mangle: false,
+      codegen: { asciiOnly: true, removeWhitespace: false },
+    },
     chunkFileNames: "[name]-[hash].js",
     codeSplitting: {
       groups: [{ name: startChunks(compiled), debugName: "start" }],
