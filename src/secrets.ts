@@ -85,6 +85,12 @@ export function withoutSecrets(error: BindingError, redact: Redact): BindingErro
   return new BindingError(reason, message, { ...rest, ...(metadata && { metadata }) });
 }
 
+/** What was thrown as a caller may see it. `redact`: of the component that was used; absent: none was. */
+export function shownFailure(thrown: unknown, redact: Redact | undefined): BindingError {
+  const failure = BindingError.from(thrown);
+  return redact === undefined ? failure : withoutSecrets(failure, redact);
+}
+
 function withoutSecretValues(
   metadata: Record<string, string>,
   redact: Redact,

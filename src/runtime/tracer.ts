@@ -67,8 +67,8 @@ export type TracedOutput = {
 export type OutputSpan = Omit<Span, "end"> & {
   /** What the component's fields say, once it is open. */
   reached(metadata: Readonly<Record<string, unknown>>): void;
-  /** An attempt failed, and there is another. */
-  failed(attempt: number, error: BindingError): void;
+  /** It is tried again: which attempt begins. */
+  repeated(attempt: number): void;
   end(error: BindingError | undefined, answer?: Readonly<Record<string, string>>): void;
 };
 
@@ -99,8 +99,17 @@ export type Tracer = {
   call(call: TracedCall, place: SpanPlace): CallSpan;
   output(output: TracedOutput, place: SpanPlace): OutputSpan;
   event(event: TracedEvent, place: SpanPlace): Span;
-  /** `of`: how many the policy allows; `undefined`: without end. */
-  attempt(component: TracedComponent, number: number, of: number | undefined, parent: Span): Span;
+  /**
+   * An attempt to handle an event, or one of several at an operation. `of`: how many the policy allows; `undefined`: without
+   * end. `began`: when, in milliseconds since 1970; absent: now.
+   */
+  attempt(
+    component: TracedComponent,
+    number: number,
+    of: number | undefined,
+    parent: Pick<Span, "traceparent">,
+    began?: number,
+  ): Span;
   answer(component: TracedComponent, parent: Span): AnswerSpan;
   /** An exhausted event is brought where it belongs. */
   disposal(component: TracedComponent, to: string, place: SpanPlace): Span;

@@ -11,10 +11,16 @@ import type { Observer } from "../observer.ts";
 import { withRetries, type RetriedAttempt } from "./retries.ts";
 import { requestParser, type RequestParser } from "./request.ts";
 import { logTraced } from "../../traced-log.ts";
-import { withoutSecrets, type Redact } from "../../secrets.ts";
-import type { OutputSpan, Span, Tracer } from "../tracer.ts";
+import { shownFailure } from "../../secrets.ts";
+import type { Span, Tracer } from "../tracer.ts";
 import type { WorkerSide } from "../worker-side.ts";
-import { beginOutput, TracedInvocation, TracedStream } from "./traced.ts";
+import {
+  beginOutput,
+  recordAttempts,
+  TracedInvocation,
+  TracedStream,
+  type TracedAttempts,
+} from "./traced.ts";
 
 type AnyOperation = NonNullable<Component["binding"]["operations"]>[string];
 
@@ -81,7 +87,6 @@ export class Outputs {
     const found = findOperation(component, operation);
     component.calls.enter();
     const span = beginOutput(this.#tracer, component.spec, given, undefined);
-    const invocation = span === undefined ? given : new TracedStream(given, span);
     const observe = (error: BindingError | undefined): void => {
       const took = clock.elapsed() - started;
       component.calls.leave(error !== undefined, took);
@@ -90,20 +95,22 @@ export class Outputs {
     };
     let used: Opened | undefined;
     const shown = (thrown: unknown): BindingError => shownFailure(thrown, used?.redact);
+    const attempts = recordAttempts(this.#tracer, component.spec, span, started, () => used);
     try {
       const request = this.#parse(found, metadata);
-      const { signal } = invocation;
+      const { signal } = given;
       const answer = await withRetries({
         ...{ component, signal, body, idempotent: () => isIdempotent(found, request, used) },
         onOpened(opened) {
           used = opened;
           span?.reached(opened.metadata);
         },
-        onFailed: span && ((attempt, error) => span.failed(attempt, error)),
+        attempts,
         async run(opened, within): Promise<StreamAnswer | void> {
-          const call = new StreamedCall(invocation, request, opened.metadata, within);
+          const made = attempts === undefined ? given : new TracedStream(given, attempts.current);
+          const call = new StreamedCall(made, request, opened.metadata, within);
           if (found.invokeStream !== undefined)
-            return traced(span, async () => found.invokeStream?.(opened.connection, call));
+            return traced(attempts, async () => found.invokeStream?.(opened.connection, call));
           const text = `operation ${operation} of ${name} takes its payload whole, not in parts`;
           throw new BindingError("unimplemented", text);
         },
@@ -175,8 +182,9 @@ export class Outputs {
         (outbound.repeatsAmbiguous === true && component.opened === undefined)
       ) {
         const request = this.#parse(found, invocation.metadata);
+        const attempts = recordAttempts(tracer, component.spec, span, started, () => used);
         answer = await withRetries(
-          repetition(component, found, invocation, request, undefined, span, (opened) => {
+          repetition(component, found, invocation, request, undefined, attempts, (opened) => {
             used = opened;
             span?.reached(opened.metadata);
           }),
@@ -192,7 +200,8 @@ export class Outputs {
             ? found.invoke(opened.connection, call)
             : logTraced(span, () => found.invoke(opened.connection, call)));
         } catch (error) {
-          const again = repetition(component, found, invocation, request, opened, span);
+          const attempts = recordAttempts(tracer, component.spec, span, started, () => used);
+          const again = repetition(component, found, invocation, request, opened, attempts);
           answer = await withRetries({ ...again, first: { error } });
         }
       }
@@ -248,21 +257,21 @@ function repetition(
   invocation: Invocation,
   request: Record<string, unknown>,
   used: Opened | undefined,
-  span: OutputSpan | undefined,
+  attempts: TracedAttempts | undefined,
   onOpened?: (opened: Opened) => void,
 ): RetriedAttempt<Answer | void> {
   return {
-    component,
-    onFailed: span && ((attempt, error) => span.failed(attempt, error)),
-    signal: invocation.signal,
+    ...{ component, attempts, signal: invocation.signal },
     idempotent: () => isIdempotent(operation, request, used),
     onOpened(opened) {
       used = opened;
       onOpened?.(opened);
     },
     run({ connection, metadata }, within) {
-      const call = new OperationCall(invocation, request, metadata, within);
-      return traced(span, () => operation.invoke(connection, call));
+      const made =
+        attempts === undefined ? invocation : new TracedInvocation(invocation, attempts.current);
+      const call = new OperationCall(made, request, metadata, within);
+      return traced(attempts, () => operation.invoke(connection, call));
     },
   };
 }
@@ -273,9 +282,12 @@ function withoutKey(invocation: Invocation): Invocation {
   return { ...invocation, metadata };
 }
 
-/** Runs a binding's operation, of a span where there is one. */
-function traced<Result>(span: OutputSpan | undefined, run: () => Promise<Result>): Promise<Result> {
-  return span === undefined ? run() : logTraced(span, run);
+/** Runs a binding's operation, as of its attempt where there is one. */
+function traced<Result>(
+  attempts: TracedAttempts | undefined,
+  run: () => Promise<Result>,
+): Promise<Result> {
+  return attempts === undefined ? run() : logTraced(attempts.current, run);
 }
 
 function ownInvocation(
@@ -362,11 +374,6 @@ function findOperation(component: Component, operation: string): AnyOperation {
     "unimplemented",
     `binding ${component.spec.name} does not support operation ${operation}. supported operations:${supported}`,
   );
-}
-
-function shownFailure(thrown: unknown, redact: Redact | undefined): BindingError {
-  const failure = BindingError.from(thrown);
-  return redact === undefined ? failure : withoutSecrets(failure, redact);
 }
 
 /** Asked of a call that was made, so that there was a connection. */

@@ -15,10 +15,17 @@ export type RetriedAttempt<Result> = Omit<Attempt<Result>, "policy"> & {
   readonly idempotent: () => boolean;
   /** Why the first attempt failed, which was made without a guard; absent: there was none yet. */
   readonly first?: { readonly error: unknown };
-  /** Told of each failed attempt that is followed by another one. */
-  readonly onFailed?: ((attempt: number, error: BindingError) => void) | undefined;
+  /** What records the attempts, if anything does. */
+  readonly attempts?: RecordedAttempts | undefined;
   /** What cannot be read again, so that nothing can be repeated once it has begun. */
   readonly body?: { readonly begun: boolean } | undefined;
+};
+
+/** Is told of the second attempt and later ones, and of the first once it has failed and is followed by another. */
+export type RecordedAttempts = {
+  begin(attempt: number): void;
+  failed(attempt: number, error: unknown): void;
+  succeeded(): void;
 };
 
 /**
@@ -26,7 +33,7 @@ export type RetriedAttempt<Result> = Omit<Attempt<Result>, "policy"> & {
  * the last failure; where an earlier one may have had an effect, it says so of itself.
  */
 export async function withRetries<Result>(repetition: RetriedAttempt<Result>): Promise<Result> {
-  const { component, signal, first, body } = repetition;
+  const { component, signal, first, body, attempts } = repetition;
   let failed = 0;
   let ambiguous = false;
   let error = first?.error;
@@ -37,16 +44,17 @@ export async function withRetries<Result>(repetition: RetriedAttempt<Result>): P
       ambiguous ||= BindingError.from(error).effect === "ambiguous";
       if (body?.begun === true || signal.aborted || !mayRetry(error, repetition, policy, failed))
         throw failureOf(error, ambiguous);
+      if (failed === 1) attempts?.failed(failed, error);
       const { retryAfter: asked = 0 } = BindingError.from(error);
       if (asked > Math.max(longestAsked, policy.retry.max))
         throw failureOf(error, ambiguous, `; not tried again: ${tooLong(asked)}`);
       await delay(Math.max(asked, pauseAfter(policy.retry, failed)), signal);
       if (signal.aborted) throw failureOf(error, ambiguous);
-      repetition.onFailed?.(failed, BindingError.from(error));
+      attempts?.begin(failed + 1);
     }
     let reached = false;
     try {
-      return await guarded({
+      const result = await guarded({
         ...repetition,
         policy: component.policies.outbound,
         onOpened(opened) {
@@ -54,7 +62,10 @@ export async function withRetries<Result>(repetition: RetriedAttempt<Result>): P
           repetition.onOpened(opened);
         },
       });
+      attempts?.succeeded();
+      return result;
     } catch (thrown) {
+      if (pending) attempts?.failed(failed + 1, thrown);
       if (thrown instanceof Refused) {
         if (!pending) throw thrown;
         throw failureOf(error, ambiguous, `; not tried again: ${thrown.message}`);

@@ -114,12 +114,13 @@ export class OtelTracer implements Tracer {
     component: TracedComponent,
     number: number,
     of: number | undefined,
-    { traceparent: parent }: Span,
+    { traceparent: parent }: Pick<Span, "traceparent">,
+    began?: number,
   ): Span {
     const attributes: Attributes = { ...aboutComponent(component), [own.attempt]: number };
     if (of !== undefined) attributes[own.attempts] = of;
     const name = `attempt ${component.name}`;
-    return new RecordedSpan(this.#start(name, SpanKind.INTERNAL, attributes, { parent }));
+    return new RecordedSpan(this.#start(name, SpanKind.INTERNAL, attributes, { parent }, began));
   }
 
   answer(component: TracedComponent, { traceparent: parent }: Span): AnswerSpan {
@@ -141,11 +142,13 @@ export class OtelTracer implements Tracer {
     kind: SpanKind,
     attributes: Attributes,
     { parent, own: given, tracestate, links = [] }: SpanPlace,
+    startTime?: number,
   ): SdkSpan {
     this.#ids.next(given ?? beginTrace());
+    const linked = links.map((link) => ({ context: contextOf(link) }));
     return this.#tracer.startSpan(
       name,
-      { kind, attributes, links: links.map((link) => ({ context: contextOf(link) })) },
+      { kind, attributes, links: linked, ...(startTime !== undefined && { startTime }) },
       parent === undefined ? ROOT_CONTEXT : under(parent, tracestate),
     );
   }
@@ -293,13 +296,8 @@ class ClientSpan extends RecordedSpan {
     if (goal !== undefined && kind !== "other") this.span.updateName(`${this.#operation} ${goal}`);
   }
 
-  failed(attempt: number, { reason, message }: BindingError): void {
-    this.#attempts = attempt + 1;
-    this.note("cufflink.attempt.failed", {
-      [own.attempt]: attempt,
-      [attribute.errorType]: reason,
-      "exception.message": message.slice(0, longestMessage),
-    });
+  repeated(attempt: number): void {
+    this.#attempts = attempt;
   }
 
   override end(
