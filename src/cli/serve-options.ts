@@ -252,8 +252,6 @@ export function readServeOptions(command: Command): ServeOptions {
     1,
   );
   const store = readStoreOptions(flags, problems);
-  if (workers > 1 && store !== undefined)
-    problems.push("--workers is for a store of one process; leave out --store, or --workers");
   const size = (name: string): number =>
     atLeastOne(name, parseByteSize(text(name)), 'is not a size above 0, such as "4Mi"');
   const maxBodySize = size("maxBodySize");

@@ -2,11 +2,12 @@ import type { Logger } from "../binding.ts";
 import type { MemoryBudget } from "../memory/budget.ts";
 import type { Relay } from "../runtime/relay.ts";
 import { loadNatsStore } from "../store/open-store.ts";
+import type { ReplicaStore } from "../store/replicas.ts";
 import type { CheckedStore } from "../store/store.ts";
 import type { ServeOptions } from "./serve-options.ts";
 
 export type ServeRelayOptions = {
-  readonly store: CheckedStore;
+  readonly store: Pick<CheckedStore, "doubt"> & { readonly replicas: Pick<ReplicaStore, "list"> };
   /** The id of this replica; `undefined`: this process has its store alone. */
   readonly replica: string | undefined;
   readonly memory: MemoryBudget;

@@ -11,6 +11,7 @@ import { PluggableBindings } from "../pluggable/host/pluggable-bindings.ts";
 import { SocketsFolder } from "../pluggable/sockets-folder.ts";
 import { compilePolicies } from "../policy/policies.ts";
 import type { App } from "../runtime/app.ts";
+import type { Fleet } from "../runtime/ownership.ts";
 import { BindingCatalogue } from "../runtime/binding-catalogue.ts";
 import { numberLanes } from "../runtime/delivery/lane.ts";
 import { createRuntime, type Runtime } from "../runtime/runtime.ts";
@@ -30,7 +31,8 @@ import type { ParentApi, WorkerApi } from "../workers/api.ts";
 import { ownBytes, Peer, type PeerPort } from "../workers/peer.ts";
 import { PortStream } from "../workers/port-stream.ts";
 import { RemoteHistory } from "../workers/remote-history.ts";
-import { AttemptsElsewhere, remoteStore } from "../workers/remote-store.ts";
+import { RemoteFleet } from "../workers/remote-fleet.ts";
+import { AttemptsElsewhere, PausesElsewhere, remoteStore } from "../workers/remote-store.ts";
 import { Routes } from "../workers/routes.ts";
 import { SharedConcurrency } from "../workers/shared-concurrency.ts";
 import { KnownSpecs } from "../workers/spec-message.ts";
@@ -39,6 +41,7 @@ import { openOwnBindings } from "./own-bindings.ts";
 import { serveApp, serveMemory } from "./serve-app.ts";
 import { callerRules } from "./serve-addresses.ts";
 import type { ServeOptions } from "./serve-options.ts";
+import { serveRelay } from "./serve-relay.ts";
 import { startTelemetry } from "./telemetry.ts";
 
 /** What a worker is told at its start. */
@@ -53,6 +56,8 @@ export type WorkerData = {
   readonly log: { readonly color: boolean; readonly date: boolean };
   readonly tracing: TracingConfiguration | undefined;
   readonly tls: TlsMaterial | undefined;
+  /** This process as others know it that share the store; `undefined`: it has the store alone. */
+  readonly fleet: Pick<Fleet, "replica" | "singleton"> | undefined;
   /** See `concurrencyMemory`. */
   readonly concurrency: SharedArrayBuffer;
   /** A `PortStream` to the parent's server. */
@@ -69,6 +74,7 @@ async function run(port: PeerPort, data: WorkerData): Promise<void> {
   /** The components come after what is said of them. */
   let policies = Promise.resolve();
   const attempts = new AttemptsElsewhere();
+  const pauses = new PausesElsewhere();
   const routes = new Routes(worker, workers, (to, call, signal) =>
     parent.call("invoke", [to, call], { signal }),
   );
@@ -137,6 +143,10 @@ async function run(port: PeerPort, data: WorkerData): Promise<void> {
     redrive: (deadLetter, signal) => runtime.redrive(deadLetter, signal),
     deadLetterRemoved: (deadLetter) => runtime.deadLetterRemoved(deadLetter),
     attemptNoted: (component, count) => attempts.noted(component, count),
+    pauseChanged: (component, pause) => pauses.noted(component, pause),
+    lease(id, lease): void {
+      fleet?.told(id, lease);
+    },
     unfinished: (eventId, component) => runtime.unfinished(eventId, component),
     watched(isWatched) {
       history.isWatched = isWatched;
@@ -145,7 +155,10 @@ async function run(port: PeerPort, data: WorkerData): Promise<void> {
     recallCredit: (id) => streams.recall(id),
     streamEnded: (id, reason, properly) => streams.end(id, reason, properly),
     drain: (deadline) => runtime.drain(deadline),
-    close: (deadline) => runtime.close(deadline),
+    async close(deadline) {
+      await runtime.close(deadline);
+      await relay?.[Symbol.asyncDispose]();
+    },
     closeApp: () => app.close(),
     async closeServer(deadline) {
       await server?.close(deadline);
@@ -218,6 +231,20 @@ async function run(port: PeerPort, data: WorkerData): Promise<void> {
   });
   const callers = callerRules(options);
   const onRefused = (message: string): void => logger.warn({}, message);
+  const fleet: RemoteFleet | undefined =
+    data.fleet &&
+    new RemoteFleet({
+      ...data.fleet,
+      own: (id, component, cell) => parent.tell("own", [id, component, cell]),
+      release: (id) => parent.call("release", [id]).catch(() => undefined),
+    });
+  const relay = serveRelay(options, {
+    store: {
+      replicas: { list: async () => [...(await parent.call("replicas", []))] },
+      doubt: () => parent.call("doubt", []),
+    },
+    ...{ replica: fleet?.replica, memory, logger: logger.child({ part: "relay" }) },
+  });
   const runtime: Runtime = createRuntime({
     appId: options.appId,
     bindings: catalogue.loaded,
@@ -227,12 +254,12 @@ async function run(port: PeerPort, data: WorkerData): Promise<void> {
     logger,
     observer: Object.assign(metrics, { stateChanged }),
     tracer: telemetry?.tracer,
-    store: remoteStore(
-      (call) => parent.call("store", [call]),
-      (call) => parent.tell("store", [call]),
-      attempts,
-    ),
-    memory,
+    store: remoteStore({
+      ask: (call) => parent.call("store", [call]),
+      tell: (call) => parent.tell("store", [call]),
+      ...{ shared: fleet !== undefined, attempts, pauses },
+    }),
+    ...{ fleet, relay, memory },
     http: createHttpEndpoints(memory, new CallerGate(callers, onRefused)),
     maxConcurrency: options.appMaxConcurrency,
     driversFolder: options.driversFolder,

@@ -8,12 +8,14 @@ import type { RuntimeLogger } from "../runtime/runtime-logger.ts";
 import type { CufflinkServer } from "../server/server.ts";
 import type { TlsMaterial } from "../server/tls-files.ts";
 import { stateStores } from "../states/index.ts";
-import type { Store } from "../store/store.ts";
+import type { CheckedStore } from "../store/store.ts";
 import { standardOutput } from "../telemetry/logger.ts";
 import type { MemoryUse } from "../telemetry/memory-metrics.ts";
 import type { Metrics } from "../telemetry/metrics.ts";
+import type { ReplicaFleet } from "../fleet/replica-fleet.ts";
 import { addWorkerMetrics } from "../workers/worker-metrics.ts";
 import { reservePorts, type ReservedPorts } from "../workers/ports.ts";
+import { WorkerLeases } from "../workers/worker-leases.ts";
 import { Workers } from "../workers/workers.ts";
 import { WorkersRuntime } from "../workers/workers-runtime.ts";
 import { addressesOf } from "./serve-addresses.ts";
@@ -26,7 +28,9 @@ export type ServeWorkersOptions = {
   readonly count: number;
   readonly logger: RuntimeLogger;
   readonly catalogue: BindingCatalogue;
-  readonly store: Store;
+  readonly store: CheckedStore;
+  /** Absent: the process has its store alone. */
+  readonly fleet: ReplicaFleet | undefined;
   readonly tracing: () => TracingConfiguration | undefined;
   readonly onHopeless: (why: string) => void;
 };
@@ -38,12 +42,14 @@ export class ServedWorkers {
   readonly #workers: Workers;
   readonly #runtime: WorkersRuntime;
   readonly #streams: DialledStreams;
+  readonly #leases: WorkerLeases | undefined;
+  readonly #endPauses: () => void;
   #ports: ReservedPorts | undefined;
   #server: CufflinkServer | undefined;
 
   constructor(options: ServeWorkersOptions) {
     this.#options = options;
-    const { options: flags, count, logger, catalogue, store, tracing } = options;
+    const { options: flags, count, logger, catalogue, store, fleet, tracing } = options;
     const history = new History(store.history, logger, { keeps: flags.eventHistory });
     this.#streams = new DialledStreams({
       count,
@@ -53,12 +59,15 @@ export class ServedWorkers {
       end: (worker, id, reason, properly) =>
         this.#workers.peerOf(worker)?.tell("streamEnded", [id, reason, properly]),
     });
-    const data: Pick<WorkerData, "options" | "memoryBudget" | "log"> = {
+    this.#leases = fleet && new WorkerLeases((component) => fleet.own(component));
+    const data: Pick<WorkerData, "options" | "memoryBudget" | "log" | "fleet"> = {
+      fleet: fleet && { replica: fleet.replica, singleton: fleet.singleton },
       ...{ options: flags, memoryBudget: Math.floor(flags.memoryBudget / count) },
       log: { color: wantsColor(process.stdout), date: !process.stdout.isTTY },
     };
     this.#workers = new Workers({
-      ...{ count, logger, store, history, onHopeless: options.onHopeless },
+      ...{ count, logger, store, leases: this.#leases, history },
+      onHopeless: options.onHopeless,
       accept: (connection) => this.#server?.accept(connection),
       file: workerFile(),
       data: (worker) => ({
@@ -73,6 +82,10 @@ export class ServedWorkers {
       allBindings: () => catalogue.all(),
     });
     this.runtime = this.#runtime.runtime;
+    this.#endPauses = store.pauses.watch((component, pause) => {
+      for (const worker of this.#workers.numbers)
+        this.#workers.peerOf(worker)?.tell("pauseChanged", [component, pause]);
+    });
   }
 
   /** Adds what the workers count. */
@@ -168,7 +181,9 @@ export class ServedWorkers {
   }
 
   async close(): Promise<void> {
+    this.#endPauses();
     await this.#workers.close();
+    await this.#leases?.close();
     this.#ports?.close();
   }
 }

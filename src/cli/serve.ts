@@ -152,17 +152,14 @@ async function begin(options: RunOptions, onStarted: () => void): Promise<Served
       });
   const callers = callerRules(options);
   const onRefused = (message: string): void => logger.warn({}, message);
-  const fleet =
-    options.workers > 1
-      ? undefined
-      : await joinFleet(options.fleet, store, () => runtime.components(), logger);
+  const fleet = await joinFleet(options.fleet, store, () => runtime.components(), logger);
   const relay = serveRelay(options, {
     ...{ store, replica: fleet?.fleet.replica, memory, logger: logger.child({ part: "relay" }) },
   });
   const workers =
     options.workers > 1
       ? new (await import("./serve-workers.ts")).ServedWorkers({
-          ...{ options, count: options.workers, logger, catalogue, store },
+          ...{ options, count: options.workers, logger, catalogue, store, fleet: fleet?.fleet },
           tracing: () => reloader.configuration.tracing,
           onHopeless: (why) => end(why, 70),
         })

@@ -21,6 +21,17 @@ export type LeaseKeeperOptions = {
   readonly random?: () => number;
   /** Called after `held`, or the reason, has changed. */
   readonly changed: () => void;
+  /** Called after a renewal. */
+  readonly renewed?: () => void;
+};
+
+/** How long a lease counts: by `clock.elapsed()`, and by `clock.now()` where it says so. */
+export type LeaseTerm = {
+  readonly epoch: number;
+  readonly heldUntil: number;
+  readonly heldUntilTimeOfDay: number;
+  /** An owner stops reading before; `undefined`: it has. */
+  readonly readsUntil: number | undefined;
 };
 
 /**
@@ -113,6 +124,17 @@ export class LeaseKeeper {
 
   get remaining(): number {
     return this.held ? Math.max(0, this.#ends - clock.elapsed()) : 0;
+  }
+
+  /** How long it is this replica's, as far as it is known now; `undefined`: it is not. */
+  get term(): LeaseTerm | undefined {
+    const epoch = this.epoch;
+    if (epoch === undefined) return undefined;
+    return {
+      epoch,
+      ...{ heldUntil: this.#ends, heldUntilTimeOfDay: this.#endsAtTimeOfDay },
+      readsUntil: this.#state === "owner" ? this.#ends - this.#times.stopBefore : undefined,
+    };
   }
 
   get since(): number {
@@ -248,6 +270,7 @@ export class LeaseKeeper {
     // The first one comes after half to one and a half of the time, and each later one in its round.
     this.#rounds.join(this, sent + renewAfter / 2, () => this.#renew());
     if (isNew) this.#changed();
+    else this.#options.renewed?.();
   }
 
   #renewIn(milliseconds: number): void {

@@ -4,7 +4,7 @@ import { messageOf } from "../errors.ts";
 import type { Logger } from "../logger.ts";
 import type { Fleet, Owner, Ownership } from "../runtime/ownership.ts";
 import type { LeaseHolder, LeaseStore } from "../store/leases.ts";
-import { LeaseKeeper } from "./lease-keeper.ts";
+import { LeaseKeeper, type LeaseTerm } from "./lease-keeper.ts";
 import { RenewalRounds } from "./renewal-rounds.ts";
 import { StoreClock } from "./store-clock.ts";
 import { leaseTimes, type LeaseTimes } from "./times.ts";
@@ -20,8 +20,20 @@ export type ReplicaFleetOptions = {
   readonly random?: () => number;
 };
 
+/** A lease of this process, for one that hands it on to another thread. */
+export type LeasedOwnership = Ownership & {
+  readonly term: LeaseTerm | undefined;
+  /** Called after the term has become longer. The result ends that. */
+  onRenewal(run: () => void): () => void;
+};
+
 /** The keeper of a component's lease, and those of this process who go by it. */
-type Kept = { readonly keeper: LeaseKeeper; readonly users: Set<() => void>; count: number };
+type Kept = {
+  readonly keeper: LeaseKeeper;
+  readonly users: Set<() => void>;
+  readonly renewals: Set<() => void>;
+  count: number;
+};
 
 /** What this replica owns of what the replicas of the app id share: one keeper for each component, one watch for all. */
 export class ReplicaFleet implements Fleet {
@@ -76,7 +88,7 @@ export class ReplicaFleet implements Fleet {
     return () => void this.#listeners.delete(run);
   }
 
-  own(component: string): Ownership {
+  own(component: string): LeasedOwnership {
     const kept = this.#kept.get(component) ?? this.#keep(component);
     kept.count++;
     return new KeptOwnership(kept, () => {
@@ -90,6 +102,7 @@ export class ReplicaFleet implements Fleet {
   #keep(name: string): Kept {
     const { leases, replica, logger } = this.#options;
     const users = new Set<() => void>();
+    const renewals = new Set<() => void>();
     const keeper = new LeaseKeeper({
       ...{ leases, name, replica, times: this.#times, random: this.#random },
       logger: componentLogger(logger, name),
@@ -97,8 +110,11 @@ export class ReplicaFleet implements Fleet {
       changed: () => {
         for (const run of users) run();
       },
+      renewed() {
+        for (const run of renewals) run();
+      },
     });
-    const kept: Kept = { keeper, users, count: 0 };
+    const kept: Kept = { keeper, users, renewals, count: 0 };
     this.#kept.set(name, kept);
     const holder = this.#holders.get(name);
     if (holder !== undefined) keeper.told(holder);
@@ -158,7 +174,7 @@ function componentLogger(logger: Logger, component: string): Logger {
   };
 }
 
-class KeptOwnership implements Ownership {
+class KeptOwnership implements LeasedOwnership {
   readonly #kept: Kept;
   readonly #end: () => Promise<void>;
   #released: Promise<void> | undefined;
@@ -199,6 +215,15 @@ class KeptOwnership implements Ownership {
   onChange(run: () => void): () => void {
     this.#kept.users.add(run);
     return () => void this.#kept.users.delete(run);
+  }
+
+  get term(): LeaseTerm | undefined {
+    return this.#kept.keeper.term;
+  }
+
+  onRenewal(run: () => void): () => void {
+    this.#kept.renewals.add(run);
+    return () => void this.#kept.renewals.delete(run);
   }
 
   release(): Promise<void> {

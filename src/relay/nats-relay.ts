@@ -5,7 +5,7 @@ import { Link } from "../nats-client/link.ts";
 import type { NatsSettings } from "../nats-client/settings.ts";
 import type { MemoryShare } from "../memory/budget.ts";
 import type { Relay } from "../runtime/relay.ts";
-import type { Store } from "../store/store.ts";
+import type { ReplicaStore } from "../store/replicas.ts";
 import { Members } from "./members.ts";
 import { openRelay } from "./relay.ts";
 
@@ -19,7 +19,7 @@ export type NatsRelayOptions = {
   readonly driversFolder?: DriversFolder;
   /** Copies of the streams that are made. Default: as many as servers, up to 3. */
   readonly replicas?: number | undefined;
-  readonly store: Pick<Store, "replicas">;
+  readonly store: { readonly replicas: Pick<ReplicaStore, "list"> };
   /** Why an acknowledgement of the servers is not durable; `undefined`: it is. */
   readonly doubt: () => Promise<string | undefined>;
   /** Counts the messages that come in. */

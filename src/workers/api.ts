@@ -9,10 +9,12 @@ import type { Redriven } from "../runtime/delivery/redrive.ts";
 import type { Invocation } from "../runtime/outputs/invocation.ts";
 import type { ComponentStatus, UnfinishedEvent } from "../runtime/status.ts";
 import type { TlsMaterial } from "../server/tls-files.ts";
-import type { AttemptCount, DeadLetter } from "../store/records.ts";
+import type { AttemptCount, DeadLetter, StoredPause } from "../store/records.ts";
+import type { ReplicaRecord } from "../store/replicas.ts";
 import type { MetricFamily } from "../telemetry/metric-model.ts";
 import type { Ended } from "./remote-history.ts";
 import type { Placement } from "./placement.ts";
+import type { ToldLease } from "./remote-fleet.ts";
 import type { StoreCall } from "./remote-store.ts";
 import type { SpecMessage } from "./spec-message.ts";
 
@@ -71,6 +73,10 @@ export type WorkerApi = {
   deadLetterRemoved(deadLetter: DeadLetter): void;
   /** Another worker that reads the component notes an attempt; without a count, one has ended. */
   attemptNoted(component: string, count: AttemptCount | undefined): void;
+  /** Another replica has paused an input, or resumed it. */
+  pauseChanged(component: string, pause: StoredPause | undefined): void;
+  /** See `RemoteFleet.told`. */
+  lease(id: number, lease: ToldLease): void;
   unfinished(eventId: string, component: string | undefined): readonly UnfinishedEvent[];
   /** Somebody watches the events' payloads, or nobody does any more. */
   watched(isWatched: boolean): void;
@@ -95,6 +101,14 @@ export type ParentApi = {
   /** Nothing uses the definition any more. */
   forget(spec: number): void;
   store(call: StoreCall): unknown;
+  /** Has the process ask for a component's lease, whose term comes to be in the memory; `id`: this worker's own name for it. */
+  own(id: number, component: string, memory: SharedArrayBuffer): void;
+  /** Resolves once it is given up. */
+  release(id: number): void;
+  /** The replicas that live. */
+  replicas(): readonly ReplicaRecord[];
+  /** See `CheckedStore.doubt`. */
+  doubt(): string | undefined;
   ended(events: readonly Ended[]): void;
   /** See `DialledStreams`. */
   batch(id: number, bytes: Uint8Array, events: number): void;

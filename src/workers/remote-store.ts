@@ -1,7 +1,7 @@
 import { ProcessLeases } from "../store/process/process-leases.ts";
 import { ProcessReplicas } from "../store/process/process-replicas.ts";
-import type { AttemptCount } from "../store/records.ts";
-import type { HistoryStore, Store } from "../store/store.ts";
+import type { AttemptCount, StoredPause } from "../store/records.ts";
+import type { HistoryStore, PauseStore, Store } from "../store/store.ts";
 
 /** What is kept by component, event or key, each with its methods. */
 type Parts = Pick<Store, "deadLetters" | "attempts" | "claims" | "pauses" | "checkpoints">;
@@ -31,11 +31,37 @@ export class AttemptsElsewhere {
   }
 }
 
+type PauseFollower = Parameters<PauseStore["watch"]>[0];
+
+/** What other replicas do about pauses, as the parent tells it. */
+export class PausesElsewhere {
+  readonly #followers = new Set<PauseFollower>();
+
+  follow(follower: PauseFollower): () => void {
+    this.#followers.add(follower);
+    return () => void this.#followers.delete(follower);
+  }
+
+  noted(component: string, pause: StoredPause | undefined): void {
+    for (const follower of this.#followers) follower(component, pause);
+  }
+}
+
+export type RemoteStoreOptions = {
+  readonly ask: Ask;
+  readonly tell: Tell;
+  /** See `Store`. */
+  readonly shared: boolean;
+  readonly attempts: AttemptsElsewhere;
+  readonly pauses: PausesElsewhere;
+};
+
 /**
  * The store of the process, as a worker has it. The parent writes history itself, and speaks for the process where replicas
- * share a store: in a worker no input is owned by lease.
+ * share a store: it keeps the leases, and announces the replica.
  */
-export function remoteStore(ask: Ask, tell: Tell, elsewhere: AttemptsElsewhere): Store {
+export function remoteStore(options: RemoteStoreOptions): Store {
+  const { ask, tell, shared } = options;
   // Every method is named, so that none of the contract can be left out.
   const part = <Part extends keyof Parts>(
     name: Part,
@@ -57,21 +83,20 @@ export function remoteStore(ask: Ask, tell: Tell, elsewhere: AttemptsElsewhere):
       ...part("attempts", {
         ...{ load: asked, begin: asked, forget: "told", told: "told", follow: "told" },
       }),
-      follow: (component, listener) => elsewhere.follow(component, listener),
+      follow: (component, listener) => options.attempts.follow(component, listener),
       forget: (component, identities) =>
         tell({ part: "attempts", method: "forget", args: [component, [...identities]] }),
     },
     claims: part("claims", { claim: asked, complete: asked, release: asked, renew: asked }),
-    // Whoever else pauses an input shares the store, and with others of those there are no workers.
     pauses: {
       ...part("pauses", { load: asked, put: asked, remove: asked, watch: "told" }),
-      watch: () => () => {},
+      watch: (changed) => options.pauses.follow(changed),
     },
     checkpoints: part("checkpoints", { load: asked, put: asked }),
     history: noHistory,
     leases: new ProcessLeases(),
     replicas: new ProcessReplicas(),
-    shared: false,
+    shared,
     trouble: undefined,
     async close() {},
   };

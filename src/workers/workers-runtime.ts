@@ -1,6 +1,7 @@
 import type { AnyBinding, Answer, StreamAnswer } from "../binding.ts";
 import type { ComponentSpec } from "../component.ts";
 import { BindingError, messageOf } from "../errors.ts";
+import { parseBoolean } from "../metadata/boolean.ts";
 import type { Policies } from "../policy/policies.ts";
 import { usualMaxInFlight } from "../runtime/delivery/delivery-options.ts";
 import { namesOf } from "../runtime/component-names.ts";
@@ -282,7 +283,7 @@ export class WorkersRuntime {
 /** What decides where a component runs, by name in lower case, as written. */
 async function settingsOf(spec: ComponentSpec): Promise<ReadonlyMap<string, string>> {
   const names = ["direction", "maxinflight", "maxperkey", "orderkey", "onexhausted"];
-  const only = [...names, "deduplicate"];
+  const only = [...names, "deduplicate", "singleton", "relay"];
   const [direction, all] = await Promise.all([
     spec.resolve(["direction"]).catch(() => undefined),
     spec.resolve(only).catch(() => undefined),
@@ -302,5 +303,6 @@ function maySpread(values: ReadonlyMap<string, string>, workers: number): boolea
   const halts = ["return", "halt"].includes(values.get("onexhausted")?.trim().toLowerCase() ?? "");
   const keepsKeys =
     is("orderkey", "source") && !values.has("maxperkey") && is("deduplicate", "off");
-  return most >= workers && keepsKeys && !halts;
+  const isOn = (name: string): boolean => parseBoolean(values.get(name) ?? "") === true;
+  return most >= workers && keepsKeys && !halts && !isOn("singleton") && !isOn("relay");
 }

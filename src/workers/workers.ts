@@ -6,7 +6,7 @@ import type { ComponentStatus } from "../runtime/status.ts";
 import type { RuntimeLogger } from "../runtime/runtime-logger.ts";
 import type { History } from "../runtime/records/history.ts";
 import type { AttemptCount } from "../store/records.ts";
-import type { Store } from "../store/store.ts";
+import type { CheckedStore, Store } from "../store/store.ts";
 import type { MetricFamily } from "../telemetry/metric-model.ts";
 import type { TlsMaterial } from "../server/tls-files.ts";
 import { Agreements } from "./agreement.ts";
@@ -20,6 +20,7 @@ import { callStore, type StoreCall } from "./remote-store.ts";
 import { sum } from "./metric-sum.ts";
 import { concurrencyMemory, freePlaces, usedPlaces } from "./shared-concurrency.ts";
 import { SpecRegistry } from "./spec-message.ts";
+import type { WorkerLeases } from "./worker-leases.ts";
 import { WorkerThread } from "./worker-thread.ts";
 
 export type WorkersOptions = {
@@ -33,7 +34,9 @@ export type WorkersOptions = {
   readonly logger: RuntimeLogger;
   /** Where a worker's lines of the log go. */
   readonly log: (line: string) => void;
-  readonly store: Store;
+  readonly store: CheckedStore;
+  /** Absent: the process has its store alone. */
+  readonly leases: WorkerLeases | undefined;
   readonly history: History;
   /** Takes the requests that the parent answers. */
   readonly accept: (connection: Duplex) => void;
@@ -267,7 +270,7 @@ export class Workers {
   }
 
   #handlersOf(worker: number): Handlers<ParentApi> {
-    const { log, store, history, streams } = this.#options;
+    const { log, store, history, streams, leases } = this.#options;
     return {
       begun() {},
       log,
@@ -282,6 +285,13 @@ export class Workers {
         this.#tellAttempt(worker, call);
         return callStore(store, call);
       },
+      own: (id, component, memory) =>
+        leases?.own(worker, id, component, memory, (lease) =>
+          this.peerOf(worker)?.tell("lease", [id, lease]),
+        ),
+      release: (id) => leases?.release(worker, id),
+      replicas: () => store.replicas.list(),
+      doubt: () => store.doubt?.(),
       ended: (events) => {
         for (const event of events) recordEnded(history, event);
       },
@@ -340,6 +350,7 @@ export class Workers {
     this.#counted[worker] = undefined;
     if (counted !== undefined) this.#countedByEnded = [sum([...this.#countedByEnded, counted])];
     freePlaces(this.concurrency, worker);
+    this.#options.leases?.ended(worker);
     // Its parts of what all read come to the others.
     for (const [name, { spreads }] of this.placements)
       if (spreads === true) this.#tellOthers(worker, name, undefined);

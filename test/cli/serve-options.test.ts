@@ -121,7 +121,6 @@ describe("the flags of serve", () => {
     [["--workers=0"], '--workers "0" is neither a number from 1 to 64 nor auto'],
     [["--workers=-1"], "from 1 to 64"],
     [["--workers=1000"], "from 1 to 64"],
-    [["--workers=2", "--store=nats://a:4222"], "leave out --store, or --workers"],
     [["--store=redis://a"], "--store takes sqlite, or nats://HOST:PORT"],
     [["--store=nats://a", "--store-durability=some"], "takes strict or relaxed"],
     [["--store=nats://a", "--store-replicas=0"], "a number from 1 to 5"],
