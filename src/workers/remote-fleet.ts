@@ -69,11 +69,14 @@ class RemoteOwnership implements Ownership {
   }
 
   get held(): boolean {
-    return this.remaining > 0;
+    if (this.remaining > 0) return true;
+    // No timer has told so: the process was stopped, or somebody has set the clock.
+    if (this.#reads) this.#look(false);
+    return false;
   }
 
   get reads(): boolean {
-    return this.#told.reads && this.held && this.cell.readsFor > 0;
+    return this.#told.reads && this.remaining > 0 && this.cell.readsFor > 0;
   }
 
   get reason(): string {
@@ -85,7 +88,7 @@ class RemoteOwnership implements Ownership {
   }
 
   get epoch(): number | undefined {
-    return this.held ? this.#told.epoch : undefined;
+    return this.remaining > 0 ? this.#told.epoch : undefined;
   }
 
   get remaining(): number {

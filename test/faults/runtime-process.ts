@@ -89,10 +89,14 @@ export class RuntimeProcess {
       XDG_STATE_HOME: join(this.#folder, "state"),
       NODE_COMPILE_CACHE: compileCache,
       ...(faultPoints === undefined ? {} : { CUFFLINK_FAULT_POINTS: faultPoints }),
-      ...(clockFile === undefined ? {} : { CUFFLINK_TEST_CLOCK: clockFile }),
+      // Options of the environment are those of its threads, too.
+      ...(clockFile === undefined
+        ? {}
+        : {
+            CUFFLINK_TEST_CLOCK: clockFile,
+            NODE_OPTIONS: `--import=${join(import.meta.dirname, "clock.ts")}`,
+          }),
     };
-    const clock = join(import.meta.dirname, "clock.ts");
-    const node = clockFile === undefined ? [] : ["--import", clock];
     const flags = [
       ...["--app-id", "faults", "--resources-path", join(this.#folder, "components")],
       ...["--dapr-http-port", String(this.httpPort), "--dapr-grpc-port", String(this.grpcPort)],
@@ -106,7 +110,7 @@ export class RuntimeProcess {
     this.lives.push(Date.now() + boot);
     this.#process = await spawnServer(
       {
-        ...commandAt(this.#place, process.execPath, [...node, join(root, "src/main.ts"), ...flags]),
+        ...commandAt(this.#place, process.execPath, [join(root, "src/main.ts"), ...flags]),
         environment,
       },
       this.#folder,

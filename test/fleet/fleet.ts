@@ -24,6 +24,8 @@ export type FleetOptions = {
   readonly replicas?: number;
   /** Whether the wall clock of each replica can be set. */
   readonly skewed?: boolean;
+  /** Further flags of each replica. */
+  readonly arguments?: readonly string[];
 };
 
 /** A source that is open, and how the fleet reads it. */
@@ -49,7 +51,7 @@ export class Fleet implements AsyncDisposable {
     parts: Pick<Fleet, "cluster" | "components" | "folder"> & {
       places: ReadonlyMap<ClusterNode, NetworkPlace>;
     },
-    { network, skewed = false }: FleetOptions,
+    { network, skewed = false, arguments: more = [] }: FleetOptions,
   ) {
     this.cluster = parts.cluster;
     this.components = parts.components;
@@ -62,6 +64,7 @@ export class Fleet implements AsyncDisposable {
       arguments: [
         "--store-monitoring",
         parts.cluster.nodes.map(({ monitoring }) => monitoring).join(","),
+        ...more,
       ],
       components: (replica) =>
         this.components.flatMap(({ kind, opened }) => [

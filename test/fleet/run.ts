@@ -16,6 +16,7 @@ const usage = `usage: npm run test:fleet -- [options]
   --source NAMES   sources: cron, file, redis.streams, "postgres, relayed", kafka, parted by semicolons. Default: all but kafka
   --seed N         default 1: chooses among replicas and servers, and the times
   --rounds N       how often each cell is run, each time with the next seed
+  --workers N      threads of each replica; default 1
   --fresh          a new fleet for each cell, not only after one that failed
   --list           prints the names of what would run
   --no-network     all on one loopback; what needs a network that can be cut is not run
@@ -27,6 +28,7 @@ const { values } = parseArgs({
     source: { type: "string" },
     seed: { type: "string", default: "1" },
     rounds: { type: "string", default: "1" },
+    workers: { type: "string", default: "1" },
     fresh: { type: "boolean", default: false },
     list: { type: "boolean", default: false },
     "no-network": { type: "boolean", default: false },
@@ -53,7 +55,7 @@ const sources =
   named === undefined
     ? allSources.filter((source) => source !== records)
     : allSources.filter(({ name }) => named.includes(name));
-const order = strikes.map(({ name }) => name);
+const order = ["1", "2"].flatMap((workers) => strikes.map((strike) => titleOf(strike, workers)));
 const root = resolve(import.meta.dirname, "../..");
 const git = (...args: string[]): string =>
   execFileSync("git", args, { cwd: root }).toString().trim();
@@ -70,26 +72,27 @@ let failed = 0;
   let fleet: Fleet | undefined;
   const open = async (): Promise<Fleet> => {
     if (noNetwork === undefined) network ??= await openNetwork();
-    return await Fleet.open({ servers, sources, network, skewed: true });
+    const more = values.workers === "1" ? [] : ["--workers", values.workers];
+    return await Fleet.open({ servers, sources, network, skewed: true, arguments: more });
   };
   for (const cell of cells)
     for (let round = 0; round < Number(values.rounds); round++) {
       const seed = Number(values.seed) + round;
       if (cell.cutsOff === true && noNetwork !== undefined) {
-        note(cell, { strike: cell.name, seed, sources: [], failures: [] }, 0, noNetwork);
+        note({ strike: titleOf(cell), seed, sources: [], failures: [] }, 0, noNetwork);
         continue;
       }
       const began = performance.now();
       let outcome: FleetOutcome;
       try {
         fleet ??= await open();
-        outcome = await runStrike(fleet, cell, seed);
+        outcome = { ...(await runStrike(fleet, cell, seed)), strike: titleOf(cell) };
       } catch (error) {
         const failures = [error instanceof Error ? error.message : String(error)];
-        outcome = { strike: cell.name, seed, sources: [], failures };
+        outcome = { strike: titleOf(cell), seed, sources: [], failures };
       }
       if (outcome.failures.length > 0) fleet?.keep();
-      note(cell, outcome, Math.round((performance.now() - began) / 1000));
+      note(outcome, Math.round((performance.now() - began) / 1000));
       if (outcome.failures.length > 0 || values.fresh) {
         if (outcome.failures.length > 0)
           process.stdout.write(`  logs: ${fleet?.folder ?? "none"}\n`);
@@ -103,11 +106,16 @@ let failed = 0;
 // A producer that lost its server may keep a timer for a while.
 process.exit(failed > 0 ? 1 : 0);
 
-function note(cell: Strike, outcome: FleetOutcome, seconds: number, notRun?: string): void {
-  const { failures, seed } = outcome;
+/** The name of a cell in the record. */
+function titleOf({ name }: Strike, workers = values.workers): string {
+  return workers === "1" ? name : `${name}; ${workers} workers in each replica`;
+}
+
+function note(outcome: FleetOutcome, seconds: number, notRun?: string): void {
+  const { strike, failures, seed } = outcome;
   if (failures.length > 0) failed++;
   const word = notRun === undefined ? (failures.length > 0 ? "FAILED" : "passed") : "not run";
-  process.stdout.write(`${word}  ${cell.name}, seed ${seed}, ${seconds} s\n`);
+  process.stdout.write(`${word}  ${strike}, seed ${seed}, ${seconds} s\n`);
   for (const one of outcome.sources) process.stdout.write(`  ${JSON.stringify(one)}\n`);
   for (const failure of failures) process.stdout.write(`  ${failure}\n`);
   if (values["no-record"]) return;
