@@ -7,12 +7,16 @@ export type SpanValue = string | number | boolean | undefined;
 /** Why a span's work failed: a word of few, and a text for people. */
 export type SpanFailure = { readonly type: string; readonly message: string };
 
-/** Work that is recorded. There is none of work that is not sampled. */
-export type Span = {
+/** How a span is known to what it causes. */
+export type SpanContext = {
   /** Its W3C trace context, the parent of what it causes. */
   readonly traceparent: string;
   readonly traceId: string;
   readonly spanId: string;
+};
+
+/** Work that is recorded. There is none of work that is not sampled. */
+export type Span = SpanContext & {
   set(name: string, value: SpanValue): void;
   /** Notes that something happened. */
   note(name: string, values: Readonly<Record<string, SpanValue>>): void;
@@ -64,11 +68,20 @@ export type TracedOutput = {
   readonly size: number | undefined;
 };
 
-export type OutputSpan = Omit<Span, "end"> & {
-  /** What the component's fields say, once it is open. */
+/** An operation with its attempts. */
+export type OutputSpan = {
+  readonly traceId: string;
+  /** The operation's; that of its attempt as long as there is only one. */
+  readonly spanId: string;
+  /** The attempt that is made now: what the system is told of. */
+  readonly attempt: SpanContext;
+  /** What the component's fields say, once the attempt has its connection. */
   reached(metadata: Readonly<Record<string, unknown>>): void;
-  /** It is tried again: which attempt begins. */
-  repeated(attempt: number): void;
+  /** The attempt failed, and another one is to follow. */
+  failed(error: BindingError): void;
+  /** Another attempt begins, after a pause in milliseconds. */
+  again(wait: number): void;
+  /** Ends the operation and its attempt, once. */
   end(error: BindingError | undefined, answer?: Readonly<Record<string, string>>): void;
 };
 
@@ -99,17 +112,8 @@ export type Tracer = {
   call(call: TracedCall, place: SpanPlace): CallSpan;
   output(output: TracedOutput, place: SpanPlace): OutputSpan;
   event(event: TracedEvent, place: SpanPlace): Span;
-  /**
-   * An attempt to handle an event, or one of several at an operation. `of`: how many the policy allows; `undefined`: without
-   * end. `began`: when, in milliseconds since 1970; absent: now.
-   */
-  attempt(
-    component: TracedComponent,
-    number: number,
-    of: number | undefined,
-    parent: Pick<Span, "traceparent">,
-    began?: number,
-  ): Span;
+  /** `of`: how many the policy allows; `undefined`: without end. */
+  attempt(component: TracedComponent, number: number, of: number | undefined, parent: Span): Span;
   answer(component: TracedComponent, parent: Span): AnswerSpan;
   /** An exhausted event is brought where it belongs. */
   disposal(component: TracedComponent, to: string, place: SpanPlace): Span;

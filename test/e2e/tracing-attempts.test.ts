@@ -42,41 +42,49 @@ test("an operation that is tried again has a span for each attempt, and the syst
       { headers: { traceparent: caller } },
     );
   };
-  const next = async (): Promise<ReceivedSpan> => {
-    const span = await receiver.span("get api");
+  /** The spans that come at once: those of the attempts, then the operation's, if it has one of its own. */
+  const next = async (): Promise<ReceivedSpan[]> => {
     await receiver.span("dapr.proto.runtime.v1.Dapr/InvokeBinding");
-    return span;
+    return receiver.spans.filter(({ name }) => name === "get api");
   };
+  const numbers = (spans: ReceivedSpan[], name: string) =>
+    spans.map(({ attributes }) => attributes[name]);
 
   await call(0);
   const alone = await next();
-  expect(receiver.tree(alone)).toBe("get api");
-  expect(seen).toEqual([traceparentOf(alone)]);
+  expect(alone).toHaveLength(1);
+  expect(seen).toEqual(alone.map(traceparentOf));
 
   receiver.spans.length = 0;
   await call(2);
-  const third = await next();
-  expect(receiver.tree(third)).toBe(
-    ["get api", "  attempt api !", "  attempt api !", "  attempt api"].join("\n"),
+  const [third, ...attempts] = (await next()).toSorted(byAttempt);
+  expect(third && receiver.tree(third)).toBe(
+    ["get api", "  get api !", "  get api !", "  get api"].join("\n"),
   );
-  expect(third.attributes).toMatchObject({
-    ...{ "cufflink.attempts": 3, "http.request.resend_count": 2 },
-  });
-  const attempts = receiver.spans.filter(({ name }) => name === "attempt api");
-  expect(attempts.map(({ attributes }) => attributes["cufflink.attempt"])).toEqual([1, 2, 3]);
-  expect(attempts[0]?.attributes["error.type"]).toBe("unavailable");
-  expect(seen).toEqual([third, attempts[1], attempts[2]].map((span) => traceparentOf(span)));
+  expect(third).toMatchObject({ kind: "internal", attributes: { "cufflink.attempts": 3 } });
+  expect(attempts.map(({ kind }) => kind)).toEqual(["client", "client", "client"]);
+  expect(numbers(attempts, "cufflink.attempt")).toEqual([1, 2, 3]);
+  expect(numbers(attempts, "cufflink.attempt.wait")).toEqual([undefined, 0.02, 0.02]);
+  expect(numbers(attempts, "http.request.resend_count")).toEqual([undefined, 1, 2]);
+  expect(numbers(attempts, "error.type")).toEqual(["unavailable", "unavailable", undefined]);
+  expect(seen).toEqual(attempts.map(traceparentOf));
 
   receiver.spans.length = 0;
   await expect(call(3)).rejects.toThrow();
-  const failed = await next();
-  expect(receiver.tree(failed)).toBe(
-    ["get api !", "  attempt api !", "  attempt api !", "  attempt api !"].join("\n"),
+  const [failed] = (await next()).toSorted(byAttempt);
+  expect(failed && receiver.tree(failed)).toBe(
+    ["get api !", "  get api !", "  get api !", "  get api !"].join("\n"),
   );
   expect(JSON.stringify(receiver.spans)).not.toContain("canary");
   server.close();
 });
 
-function traceparentOf(span: ReceivedSpan | undefined): string {
-  return `00-${span?.traceId}-${span?.spanId}-01`;
+/** The operation, which has no number, before its attempts. */
+function byAttempt(one: ReceivedSpan, other: ReceivedSpan): number {
+  const number = ({ attributes }: ReceivedSpan) => Number(attributes["cufflink.attempt"] ?? 0);
+  return number(one) - number(other);
+}
+
+function traceparentOf(span: ReceivedSpan): string {
+  return `00-${span.traceId}-${span.spanId}-01`;
 }

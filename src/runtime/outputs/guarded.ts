@@ -12,6 +12,8 @@ export type Attempt<Result> = {
   readonly policy: ResolvedPolicy;
   /** The caller's. */
   readonly signal: AbortSignal;
+  /** Told once the breaker has let the attempt through. */
+  readonly onPassed?: (() => void) | undefined;
   /** Told the connection before it is used. */
   readonly onOpened: (opened: Opened) => void;
   /** Runs the operation; the signal is the caller's, or one that the timeout aborts as well. */
@@ -24,9 +26,13 @@ export class Refused extends BindingError {}
 /** Waits for the connection and runs the operation, within the policy's breaker and timeout. */
 export async function guarded<Result>(attempt: Attempt<Result>): Promise<Result> {
   const { breaker } = attempt.policy;
-  if (breaker === undefined) return timed(attempt);
+  if (breaker === undefined) {
+    attempt.onPassed?.();
+    return timed(attempt);
+  }
   const pass = breaker.enter();
   if (pass === undefined) throw refusal(breaker, attempt.component.spec.name);
+  attempt.onPassed?.();
   let succeeded: boolean | undefined;
   try {
     const result = await timed(attempt);

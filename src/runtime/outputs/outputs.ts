@@ -12,15 +12,9 @@ import { withRetries, type RetriedAttempt } from "./retries.ts";
 import { requestParser, type RequestParser } from "./request.ts";
 import { logTraced } from "../../traced-log.ts";
 import { shownFailure } from "../../secrets.ts";
-import type { Span, Tracer } from "../tracer.ts";
+import type { OutputSpan, Span, Tracer } from "../tracer.ts";
 import type { WorkerSide } from "../worker-side.ts";
-import {
-  beginOutput,
-  recordAttempts,
-  TracedInvocation,
-  TracedStream,
-  type TracedAttempts,
-} from "./traced.ts";
+import { beginOutput, TracedInvocation, TracedStream } from "./traced.ts";
 
 type AnyOperation = NonNullable<Component["binding"]["operations"]>[string];
 
@@ -95,22 +89,22 @@ export class Outputs {
     };
     let used: Opened | undefined;
     const shown = (thrown: unknown): BindingError => shownFailure(thrown, used?.redact);
-    const attempts = recordAttempts(this.#tracer, component.spec, span, started, () => used);
     try {
       const request = this.#parse(found, metadata);
-      const { signal } = given;
       const answer = await withRetries({
-        ...{ component, signal, body, idempotent: () => isIdempotent(found, request, used) },
+        ...{ component, body, idempotent: () => isIdempotent(found, request, used) },
+        signal: given.signal,
         onOpened(opened) {
           used = opened;
           span?.reached(opened.metadata);
         },
-        attempts,
+        onFailed: span && ((error) => span.failed(shown(error))),
+        onAgain: span && ((wait) => span.again(wait)),
         async run(opened, within): Promise<StreamAnswer | void> {
-          const made = attempts === undefined ? given : new TracedStream(given, attempts.current);
-          const call = new StreamedCall(made, request, opened.metadata, within);
+          const invocation = span === undefined ? given : new TracedStream(given, span.attempt);
+          const call = new StreamedCall(invocation, request, opened.metadata, within);
           if (found.invokeStream !== undefined)
-            return traced(attempts, async () => found.invokeStream?.(opened.connection, call));
+            return traced(span, async () => found.invokeStream?.(opened.connection, call));
           const text = `operation ${operation} of ${name} takes its payload whole, not in parts`;
           throw new BindingError("unimplemented", text);
         },
@@ -169,7 +163,7 @@ export class Outputs {
     const { outbound } = component.policies;
     const tracer = this.#tracer;
     const span = tracer && beginOutput(tracer, component.spec, given, cause);
-    const invocation = span === undefined ? given : new TracedInvocation(given, span);
+    const invocation = span === undefined ? given : new TracedInvocation(given, span.attempt);
     let used: Opened | undefined;
     let failed = false;
     let took = 0;
@@ -182,11 +176,9 @@ export class Outputs {
         (outbound.repeatsAmbiguous === true && component.opened === undefined)
       ) {
         const request = this.#parse(found, invocation.metadata);
-        const attempts = recordAttempts(tracer, component.spec, span, started, () => used);
         answer = await withRetries(
-          repetition(component, found, invocation, request, undefined, attempts, (opened) => {
+          repetition(component, found, given, request, undefined, span, (opened) => {
             used = opened;
-            span?.reached(opened.metadata);
           }),
         );
       } else {
@@ -198,10 +190,9 @@ export class Outputs {
           const call = new OperationCall(invocation, request, opened.metadata, undefined);
           answer = await (span === undefined
             ? found.invoke(opened.connection, call)
-            : logTraced(span, () => found.invoke(opened.connection, call)));
+            : logTraced(span.attempt, () => found.invoke(opened.connection, call)));
         } catch (error) {
-          const attempts = recordAttempts(tracer, component.spec, span, started, () => used);
-          const again = repetition(component, found, invocation, request, opened, attempts);
+          const again = repetition(component, found, given, request, opened, span);
           answer = await withRetries({ ...again, first: { error } });
         }
       }
@@ -254,24 +245,27 @@ function demandBytes(data: unknown, operation: string): void {
 function repetition(
   component: Component,
   operation: AnyOperation,
-  invocation: Invocation,
+  given: Invocation,
   request: Record<string, unknown>,
   used: Opened | undefined,
-  attempts: TracedAttempts | undefined,
+  span: OutputSpan | undefined,
   onOpened?: (opened: Opened) => void,
 ): RetriedAttempt<Answer | void> {
   return {
-    ...{ component, attempts, signal: invocation.signal },
+    component,
+    onFailed: span && ((error) => span.failed(shownFailure(error, used?.redact))),
+    onAgain: span && ((wait) => span.again(wait)),
+    signal: given.signal,
     idempotent: () => isIdempotent(operation, request, used),
     onOpened(opened) {
       used = opened;
+      span?.reached(opened.metadata);
       onOpened?.(opened);
     },
     run({ connection, metadata }, within) {
-      const made =
-        attempts === undefined ? invocation : new TracedInvocation(invocation, attempts.current);
-      const call = new OperationCall(made, request, metadata, within);
-      return traced(attempts, () => operation.invoke(connection, call));
+      const invocation = span === undefined ? given : new TracedInvocation(given, span.attempt);
+      const call = new OperationCall(invocation, request, metadata, within);
+      return traced(span, () => operation.invoke(connection, call));
     },
   };
 }
@@ -282,12 +276,9 @@ function withoutKey(invocation: Invocation): Invocation {
   return { ...invocation, metadata };
 }
 
-/** Runs a binding's operation, as of its attempt where there is one. */
-function traced<Result>(
-  attempts: TracedAttempts | undefined,
-  run: () => Promise<Result>,
-): Promise<Result> {
-  return attempts === undefined ? run() : logTraced(attempts.current, run);
+/** Runs a binding's operation, of a span where there is one. */
+function traced<Result>(span: OutputSpan | undefined, run: () => Promise<Result>): Promise<Result> {
+  return span === undefined ? run() : logTraced(span.attempt, run);
 }
 
 function ownInvocation(

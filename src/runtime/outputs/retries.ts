@@ -10,22 +10,17 @@ import { delay } from "../../delay.ts";
 const longestAsked = 60_000;
 
 /** What a failed attempt is repeated with. */
-export type RetriedAttempt<Result> = Omit<Attempt<Result>, "policy"> & {
+export type RetriedAttempt<Result> = Omit<Attempt<Result>, "policy" | "onPassed"> & {
   /** Doing it twice is the same as once. */
   readonly idempotent: () => boolean;
   /** Why the first attempt failed, which was made without a guard; absent: there was none yet. */
   readonly first?: { readonly error: unknown };
-  /** What records the attempts, if anything does. */
-  readonly attempts?: RecordedAttempts | undefined;
+  /** Told of each failed attempt that another one is to follow, before the pause. */
+  readonly onFailed?: ((error: BindingError) => void) | undefined;
+  /** Told of each attempt after the first one as it begins, with the pause before it in milliseconds. */
+  readonly onAgain?: ((wait: number) => void) | undefined;
   /** What cannot be read again, so that nothing can be repeated once it has begun. */
   readonly body?: { readonly begun: boolean } | undefined;
-};
-
-/** Is told of the second attempt and later ones, and of the first once it has failed and is followed by another. */
-export type RecordedAttempts = {
-  begin(attempt: number): void;
-  failed(attempt: number, error: unknown): void;
-  succeeded(): void;
 };
 
 /**
@@ -33,8 +28,9 @@ export type RecordedAttempts = {
  * the last failure; where an earlier one may have had an effect, it says so of itself.
  */
 export async function withRetries<Result>(repetition: RetriedAttempt<Result>): Promise<Result> {
-  const { component, signal, first, body, attempts } = repetition;
+  const { component, signal, first, body, onAgain } = repetition;
   let failed = 0;
+  let wait = 0;
   let ambiguous = false;
   let error = first?.error;
   for (let pending = first !== undefined; ; pending = true) {
@@ -44,28 +40,26 @@ export async function withRetries<Result>(repetition: RetriedAttempt<Result>): P
       ambiguous ||= BindingError.from(error).effect === "ambiguous";
       if (body?.begun === true || signal.aborted || !mayRetry(error, repetition, policy, failed))
         throw failureOf(error, ambiguous);
-      if (failed === 1) attempts?.failed(failed, error);
       const { retryAfter: asked = 0 } = BindingError.from(error);
       if (asked > Math.max(longestAsked, policy.retry.max))
         throw failureOf(error, ambiguous, `; not tried again: ${tooLong(asked)}`);
-      await delay(Math.max(asked, pauseAfter(policy.retry, failed)), signal);
+      repetition.onFailed?.(BindingError.from(error));
+      wait = Math.max(asked, pauseAfter(policy.retry, failed));
+      await delay(wait, signal);
       if (signal.aborted) throw failureOf(error, ambiguous);
-      attempts?.begin(failed + 1);
     }
     let reached = false;
     try {
-      const result = await guarded({
+      return await guarded({
         ...repetition,
         policy: component.policies.outbound,
+        onPassed: pending && onAgain !== undefined ? () => onAgain(wait) : undefined,
         onOpened(opened) {
           reached = true;
           repetition.onOpened(opened);
         },
       });
-      attempts?.succeeded();
-      return result;
     } catch (thrown) {
-      if (pending) attempts?.failed(failed + 1, thrown);
       if (thrown instanceof Refused) {
         if (!pending) throw thrown;
         throw failureOf(error, ambiguous, `; not tried again: ${thrown.message}`);

@@ -1,8 +1,5 @@
-import { clock } from "../../clock.ts";
-import { shownFailure } from "../../secrets.ts";
-import type { Opened } from "../component/opening.ts";
 import { isSampled } from "../trace.ts";
-import type { OutputSpan, Span, TracedComponent, Tracer } from "../tracer.ts";
+import type { OutputSpan, Span, SpanContext, TracedComponent, Tracer } from "../tracer.ts";
 import type { Invocation, StreamInvocation } from "./invocation.ts";
 
 /**
@@ -26,74 +23,14 @@ export function beginOutput(
   return tracer.output(output, { parent: cause.traceparent, own: traceparent, tracestate });
 }
 
-/** `used`: the connection, once there is one; its secrets are not shown. Nothing is recorded of what has no span. */
-export function recordAttempts(
-  tracer: Tracer | undefined,
-  component: TracedComponent,
-  span: OutputSpan | undefined,
-  started: number,
-  used: () => Pick<Opened, "redact"> | undefined,
-): TracedAttempts | undefined {
-  if (tracer === undefined || span === undefined) return undefined;
-  return new TracedAttempts(tracer, component, span, started, used);
-}
-
-/** The attempts at a recorded operation: a span each, once it is tried again. */
-export class TracedAttempts {
-  readonly #tracer: Tracer;
-  readonly #component: TracedComponent;
-  readonly #span: OutputSpan;
-  readonly #used: () => Pick<Opened, "redact"> | undefined;
-  readonly #began: number;
-  #current: Span | undefined;
-
-  /** `started`: when the first attempt did, by `clock.elapsed`. */
-  constructor(
-    tracer: Tracer,
-    component: TracedComponent,
-    span: OutputSpan,
-    started: number,
-    used: () => Pick<Opened, "redact"> | undefined,
-  ) {
-    this.#tracer = tracer;
-    this.#component = component;
-    this.#span = span;
-    this.#used = used;
-    this.#began = clock.now() - (clock.elapsed() - started);
-  }
-
-  /** The attempt that is made now; the operation itself, as long as it is the first. */
-  get current(): Pick<Span, "traceparent" | "traceId" | "spanId"> {
-    return this.#current ?? this.#span;
-  }
-
-  begin(attempt: number): void {
-    this.#span.repeated(attempt);
-    this.#current = this.#tracer.attempt(this.#component, attempt, undefined, this.#span);
-  }
-
-  failed(attempt: number, error: unknown): void {
-    const { reason: type, message } = shownFailure(error, this.#used()?.redact);
-    const span =
-      this.#current ??
-      this.#tracer.attempt(this.#component, attempt, undefined, this.#span, this.#began);
-    span.end({ type, message });
-    this.#current = undefined;
-  }
-
-  succeeded(): void {
-    this.#current?.end();
-  }
-}
-
-/** A sampled invocation: what it causes belongs to its span. */
+/** A sampled invocation: what it causes belongs to the attempt's span. */
 class Traced<Given extends Invocation | StreamInvocation> {
   readonly name: string;
   readonly operation: string;
   readonly metadata: Readonly<Record<string, string>>;
   readonly #given: Given;
 
-  constructor(given: Given, { traceparent }: Pick<Span, "traceparent">) {
+  constructor(given: Given, { traceparent }: SpanContext) {
     this.name = given.name;
     this.operation = given.operation;
     this.metadata = { ...given.metadata, traceparent };
@@ -113,8 +50,8 @@ export class TracedInvocation extends Traced<Invocation> implements Invocation {
   readonly data: Uint8Array | undefined;
   readonly encoding: "bytes" | "json";
 
-  constructor(given: Invocation, span: Pick<Span, "traceparent">) {
-    super(given, span);
+  constructor(given: Invocation, attempt: SpanContext) {
+    super(given, attempt);
     this.data = given.data;
     this.encoding = given.encoding;
   }
@@ -123,8 +60,8 @@ export class TracedInvocation extends Traced<Invocation> implements Invocation {
 export class TracedStream extends Traced<StreamInvocation> implements StreamInvocation {
   readonly body: StreamInvocation["body"];
 
-  constructor(given: StreamInvocation, span: Pick<Span, "traceparent">) {
-    super(given, span);
+  constructor(given: StreamInvocation, attempt: SpanContext) {
+    super(given, attempt);
     this.body = given.body;
   }
 }

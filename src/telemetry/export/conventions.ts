@@ -1,3 +1,6 @@
+import type { Attributes } from "@opentelemetry/api";
+import type { TracedComponent } from "../../runtime/tracer.ts";
+
 /** The semantic conventions that spans and metrics keep: <https://opentelemetry.io/docs/specs/semconv/>. */
 export const schemaUrl = "https://opentelemetry.io/schemas/1.45.0";
 
@@ -46,7 +49,12 @@ export const own = {
   operation: "cufflink.operation",
   attempt: "cufflink.attempt",
   attempts: "cufflink.attempts",
+  wait: "cufflink.attempt.wait",
   redrive: "cufflink.redrive",
   deadLetter: "cufflink.dead_letter.id",
   destination: "cufflink.disposal.to",
 } as const;
+
+export function aboutComponent({ name, type }: TracedComponent): Attributes {
+  return { [own.component]: name, [own.type]: type };
+}

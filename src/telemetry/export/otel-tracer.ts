@@ -1,7 +1,6 @@
 import {
   ROOT_CONTEXT,
   SpanKind,
-  SpanStatusCode,
   trace,
   type Attributes,
   type Context,
@@ -16,7 +15,6 @@ import {
   type IdGenerator,
   type TracerProviderOptions,
 } from "@opentelemetry/sdk-trace";
-import type { BindingError } from "../../errors.ts";
 import { beginTrace, spanOf, type Sampling } from "../../runtime/trace.ts";
 import type {
   AnswerSpan,
@@ -27,7 +25,6 @@ import type {
   Span,
   SpanFailure,
   SpanPlace,
-  SpanValue,
   TracedCall,
   TracedComponent,
   TracedEvent,
@@ -35,11 +32,10 @@ import type {
   Tracer,
 } from "../../runtime/tracer.ts";
 import { version } from "../../version.ts";
-import { attribute, own, schemaUrl } from "./conventions.ts";
-import { fieldText, serverOf, systemOf, type System } from "./systems.ts";
-
-/** Longer texts of failures are cut. */
-const longestMessage = 1_000;
+import { aboutComponent, attribute, own, schemaUrl } from "./conventions.ts";
+import { OperationSpan } from "./operation-span.ts";
+import { RecordedSpan } from "./recorded-span.ts";
+import { systemOf } from "./systems.ts";
 
 /** Makes the runtime's spans by OpenTelemetry's SDK. Whether there is one was decided before it is asked. */
 export class OtelTracer implements Tracer {
@@ -71,17 +67,8 @@ export class OtelTracer implements Tracer {
     return new ServerSpan(this.#start(`${method} ${route}`, SpanKind.SERVER, attributes, place));
   }
 
-  output({ component, operation, size }: TracedOutput, place: SpanPlace): OutputSpan {
-    const system = systemOf(component.type);
-    const sends = system.kind === "messaging" && sending.has(operation);
-    const attributes = {
-      ...aboutComponent(component),
-      [own.operation]: operation,
-      ...aboutOperation(system, operation, sends, size),
-    };
-    const kind = sends ? SpanKind.PRODUCER : SpanKind.CLIENT;
-    const span = this.#start(`${operation} ${component.name}`, kind, attributes, place);
-    return new ClientSpan(span, system, operation);
+  output(output: TracedOutput, place: SpanPlace): OutputSpan {
+    return new OperationSpan((...given) => this.#start(...given), output, place);
   }
 
   event({ component, event, redrive }: TracedEvent, place: SpanPlace): Span {
@@ -114,13 +101,12 @@ export class OtelTracer implements Tracer {
     component: TracedComponent,
     number: number,
     of: number | undefined,
-    { traceparent: parent }: Pick<Span, "traceparent">,
-    began?: number,
+    { traceparent: parent }: Span,
   ): Span {
     const attributes: Attributes = { ...aboutComponent(component), [own.attempt]: number };
     if (of !== undefined) attributes[own.attempts] = of;
     const name = `attempt ${component.name}`;
-    return new RecordedSpan(this.#start(name, SpanKind.INTERNAL, attributes, { parent }, began));
+    return new RecordedSpan(this.#start(name, SpanKind.INTERNAL, attributes, { parent }));
   }
 
   answer(component: TracedComponent, { traceparent: parent }: Span): AnswerSpan {
@@ -145,54 +131,15 @@ export class OtelTracer implements Tracer {
     startTime?: number,
   ): SdkSpan {
     this.#ids.next(given ?? beginTrace());
-    const linked = links.map((link) => ({ context: contextOf(link) }));
     return this.#tracer.startSpan(
       name,
-      { kind, attributes, links: linked, ...(startTime !== undefined && { startTime }) },
+      {
+        ...{ kind, attributes, links: links.map((link) => ({ context: contextOf(link) })) },
+        ...(startTime !== undefined && { startTime }),
+      },
       parent === undefined ? ROOT_CONTEXT : under(parent, tracestate),
     );
   }
-}
-
-/** Operations of messaging bindings that give a message to the system. */
-const sending: ReadonlySet<string> = new Set(["create", "publish", "send"]);
-
-function aboutComponent({ name, type }: TracedComponent): Attributes {
-  return { [own.component]: name, [own.type]: type };
-}
-
-function aboutOperation(
-  { kind, name }: System,
-  operation: string,
-  sends: boolean,
-  size: number | undefined,
-): Attributes {
-  switch (kind) {
-    case "messaging":
-      return {
-        [attribute.messagingSystem]: name,
-        [attribute.messagingOperation]: operation,
-        ...(sends && { [attribute.messagingOperationType]: "send" }),
-        ...(sends && size !== undefined && { [attribute.messagingSize]: size }),
-      };
-    case "db":
-      return { [attribute.dbSystem]: name, [attribute.dbOperation]: operation };
-    case "http":
-      return { [attribute.httpMethod]: httpMethod(operation) };
-    case "rpc":
-      return { [attribute.rpcSystem]: name };
-    case "other":
-      return {};
-  }
-}
-
-const httpMethods: ReadonlySet<string> = new Set([
-  ...["get", "head", "post", "put", "patch", "delete", "options", "trace"],
-]);
-
-/** Operations that are no methods of HTTP send something by `POST`. */
-function httpMethod(operation: string): string {
-  return httpMethods.has(operation) ? operation.toUpperCase() : "POST";
 }
 
 /** Gives the SDK the ids that were chosen for a span. */
@@ -225,39 +172,6 @@ function under(traceparent: string, tracestate: string | undefined): Context {
   });
 }
 
-class RecordedSpan implements Span {
-  readonly traceparent: string;
-  readonly traceId: string;
-  readonly spanId: string;
-  protected readonly span: SdkSpan;
-  #ended = false;
-
-  constructor(span: SdkSpan) {
-    this.span = span;
-    ({ traceId: this.traceId, spanId: this.spanId } = span.spanContext());
-    this.traceparent = `00-${this.traceId}-${this.spanId}-01`;
-  }
-
-  set(name: string, value: SpanValue): void {
-    if (value !== undefined && !this.#ended) this.span.setAttribute(name, value);
-  }
-
-  note(name: string, values: Readonly<Record<string, SpanValue>>): void {
-    if (!this.#ended) this.span.addEvent(name, values);
-  }
-
-  end(failure?: SpanFailure): void {
-    if (this.#ended) return;
-    if (failure !== undefined) {
-      this.span.setAttribute(attribute.errorType, failure.type);
-      const message = failure.message.slice(0, longestMessage);
-      this.span.setStatus({ code: SpanStatusCode.ERROR, message });
-    }
-    this.#ended = true;
-    this.span.end();
-  }
-}
-
 /** Statuses of gRPC that are the server's failures, by the conventions. */
 const serverFailures: ReadonlySet<CallStatus> = new Set([
   ...["UNKNOWN", "DEADLINE_EXCEEDED", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS"],
@@ -269,49 +183,6 @@ class ServerSpan extends RecordedSpan implements CallSpan {
     setStatus(this, status);
     const hasFailed = typeof status === "number" ? status >= 500 : serverFailures.has(status);
     super.end(hasFailed ? { type: String(status), message } : undefined);
-  }
-}
-
-class ClientSpan extends RecordedSpan {
-  readonly #system: System;
-  readonly #operation: string;
-  #attempts = 1;
-
-  constructor(span: SdkSpan, system: System, operation: string) {
-    super(span);
-    this.#system = system;
-    this.#operation = operation;
-  }
-
-  reached(metadata: Readonly<Record<string, unknown>>): void {
-    const { kind, name, target, namespace, server } = this.#system;
-    const place = serverOf(metadata, server);
-    this.set(attribute.serverAddress, place?.address);
-    this.set(attribute.serverPort, place?.port);
-    const goal = fieldText(metadata, target);
-    if (kind === "messaging") this.set(attribute.messagingDestination, goal);
-    if (kind === "db") this.set(attribute.dbCollection, goal);
-    if (kind === "db") this.set(attribute.dbNamespace, fieldText(metadata, namespace));
-    if (name === "aws.s3") this.set(attribute.s3Bucket, goal);
-    if (goal !== undefined && kind !== "other") this.span.updateName(`${this.#operation} ${goal}`);
-  }
-
-  repeated(attempt: number): void {
-    this.#attempts = attempt;
-  }
-
-  override end(
-    error?: BindingError | SpanFailure,
-    answer?: Readonly<Record<string, string>>,
-  ): void {
-    if (this.#attempts > 1) this.set(own.attempts, this.#attempts);
-    const isHttp = this.#system.kind === "http";
-    if (isHttp && this.#attempts > 1) this.set(attribute.httpResends, this.#attempts - 1);
-    const status = isHttp ? Number(answer?.["statusCode"]) : Number.NaN;
-    if (status >= 100) this.set(attribute.httpStatus, status);
-    if (error !== undefined)
-      return super.end("reason" in error ? { type: error.reason, message: error.message } : error);
-    super.end(status >= 400 ? { type: String(status), message: "" } : undefined);
   }
 }
 
