@@ -263,6 +263,7 @@ async function run(port: PeerPort, data: WorkerData): Promise<void> {
       ask: (call) => parent.call("store", [call]),
       tell: (call) => parent.tell("store", [call]),
       ...{ shared: fleet !== undefined, attempts, pauses },
+      epochOf: (component) => fleet?.epochOf(component),
     }),
     ...{ fleet, relay, memory },
     http: createHttpEndpoints(memory, new CallerGate(callers, onRefused)),

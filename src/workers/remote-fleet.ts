@@ -27,7 +27,7 @@ export class RemoteFleet implements Fleet {
 
   own(component: string): Ownership {
     const id = ++this.#last;
-    const ownership = new RemoteOwnership(async () => {
+    const ownership = new RemoteOwnership(component, async () => {
       this.#owned.delete(id);
       await this.#options.release(id);
     });
@@ -39,6 +39,11 @@ export class RemoteFleet implements Fleet {
   /** The parent tells of the lease with this id. */
   told(id: number, lease: ToldLease): void {
     this.#owned.get(id)?.told(lease);
+  }
+
+  /** The epoch of the component's lease that this worker was last told of; `undefined`: it has none. */
+  epochOf(component: string): number | undefined {
+    return [...this.#owned.values()].find((one) => one.component === component)?.toldEpoch;
   }
 
   /** Whoever asks for the owners asks the parent. */
@@ -53,6 +58,7 @@ const lookAgain = 100;
 const noWord = "the main thread of the runtime has not renewed the lease";
 
 class RemoteOwnership implements Ownership {
+  readonly component: string;
   readonly cell = new LeaseCell();
   readonly #release: () => Promise<void>;
   readonly #users = new Set<() => void>();
@@ -62,10 +68,10 @@ class RemoteOwnership implements Ownership {
   #timer: Timer | undefined;
   #released: Promise<void> | undefined;
 
-  constructor(release: () => Promise<void>) {
+  constructor(component: string, release: () => Promise<void>) {
+    this.component = component;
     this.#release = release;
-    const reason = "no replica is known to read it; this one asks for it";
-    this.#told = { reads: false, reason, since: clock.now(), epoch: undefined };
+    this.#told = { reads: false, reason: "", since: clock.now(), epoch: undefined };
   }
 
   get held(): boolean {
@@ -89,6 +95,10 @@ class RemoteOwnership implements Ownership {
 
   get epoch(): number | undefined {
     return this.remaining > 0 ? this.#told.epoch : undefined;
+  }
+
+  get toldEpoch(): number | undefined {
+    return this.#told.epoch;
   }
 
   get remaining(): number {

@@ -1,6 +1,6 @@
 import { ProcessLeases } from "../store/process/process-leases.ts";
 import { ProcessReplicas } from "../store/process/process-replicas.ts";
-import type { AttemptCount, StoredPause } from "../store/records.ts";
+import type { AttemptCount, DeadLetter, StoredPause } from "../store/records.ts";
 import type { HistoryStore, PauseStore, Store } from "../store/store.ts";
 
 /** What is kept by component, event or key, each with its methods. */
@@ -11,6 +11,8 @@ export type StoreCall = {
   readonly part: keyof Parts;
   readonly method: string;
   readonly args: readonly unknown[];
+  /** Of the lease by which the worker makes a call about a component; absent: by none. */
+  readonly epoch?: number | undefined;
 };
 
 type Ask = (call: StoreCall) => Promise<unknown>;
@@ -52,6 +54,8 @@ export type RemoteStoreOptions = {
   readonly tell: Tell;
   /** See `Store`. */
   readonly shared: boolean;
+  /** The epoch of the lease of a component that this worker reads by one. */
+  readonly epochOf: (component: string) => number | undefined;
   readonly attempts: AttemptsElsewhere;
   readonly pauses: PausesElsewhere;
 };
@@ -61,7 +65,9 @@ export type RemoteStoreOptions = {
  * share a store: it keeps the leases, and announces the replica.
  */
 export function remoteStore(options: RemoteStoreOptions): Store {
-  const { ask, tell, shared } = options;
+  const { tell, shared } = options;
+  const ask: Ask = (call) =>
+    options.ask({ ...call, epoch: options.epochOf(aboutComponent(call) ?? "") });
   // Every method is named, so that none of the contract can be left out.
   const part = <Part extends keyof Parts>(
     name: Part,
@@ -100,6 +106,13 @@ export function remoteStore(options: RemoteStoreOptions): Store {
     trouble: undefined,
     async close() {},
   };
+}
+
+/** The component whose lease a call needs, where it has one; `undefined`: it needs none. */
+export function aboutComponent({ part, method, args }: StoreCall): string | undefined {
+  const [first] = args;
+  if (part === "attempts" || part === "checkpoints") return String(first);
+  return part === "deadLetters" && method === "put" ? (first as DeadLetter).component : undefined;
 }
 
 /** Makes a worker's call of the process's store. */

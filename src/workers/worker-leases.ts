@@ -1,10 +1,15 @@
 import { clock, type Timer } from "../clock.ts";
 import type { LeasedOwnership } from "../fleet/replica-fleet.ts";
+import { BindingError } from "../errors.ts";
 import { LeaseCell } from "./lease-cell.ts";
 import type { ToldLease } from "./remote-fleet.ts";
 
 /** A lease that a worker has asked for. */
-type Asked = { readonly ownership: LeasedOwnership; readonly end: () => void };
+type Asked = {
+  readonly component: string;
+  readonly ownership: LeasedOwnership;
+  readonly end: () => void;
+};
 
 /**
  * What a worker had is kept for its replacement for so long, in milliseconds, so that the leases of the process do not go
@@ -41,13 +46,23 @@ export class WorkerLeases {
     const of = this.#asked.get(worker) ?? new Map<number, Asked>();
     this.#asked.set(worker, of);
     of.set(id, {
-      ownership,
+      ...{ component, ownership },
       end() {
         for (const end of ends) end();
         cell.write(undefined, 0);
       },
     });
     changed();
+  }
+
+  /** Throws where a worker writes by a lease that the process has not, or has anew: what it wrote was sent before. */
+  check(worker: number, component: string, epoch: number): void {
+    const all = [...(this.#asked.get(worker)?.values() ?? [])];
+    if (all.some((one) => one.component === component && one.ownership.epoch === epoch)) return;
+    throw new BindingError(
+      "aborted",
+      `fenced: this process has another lease of ${component} by now, or none; nothing was written`,
+    );
   }
 
   async release(worker: number, id: number): Promise<void> {

@@ -16,7 +16,7 @@ import type { Placement } from "./placement.ts";
 import { PortStream } from "./port-stream.ts";
 import { endedStatus } from "./merge-status.ts";
 import { recordEnded } from "./remote-history.ts";
-import { callStore, type StoreCall } from "./remote-store.ts";
+import { aboutComponent, callStore, type StoreCall } from "./remote-store.ts";
 import { sum } from "./metric-sum.ts";
 import { concurrencyMemory, freePlaces, usedPlaces } from "./shared-concurrency.ts";
 import { SpecRegistry } from "./spec-message.ts";
@@ -282,6 +282,9 @@ export class Workers {
       },
       forget: (spec) => this.specs.forget(spec, worker),
       store: (call) => {
+        const about = aboutComponent(call);
+        if (about !== undefined && call.epoch !== undefined)
+          leases?.check(worker, about, call.epoch);
         this.#tellAttempt(worker, call);
         return callStore(store, call);
       },

@@ -163,6 +163,23 @@ test("of a lease that was lost and won again it knows nothing before it is told"
   expect(ownership).toMatchObject({ held: true, epoch: 2 });
 });
 
+test("what was written by an earlier lease of the process is refused", () => {
+  const { lease, leases, fleet, arrive } = open({ later: true });
+  fleet.own("orders");
+  expect(fleet.epochOf("orders")).toBeUndefined();
+  lease.grant(1);
+  arrive();
+  const epoch = fleet.epochOf("orders") ?? 0;
+  expect(() => leases.check(0, "orders", epoch)).not.toThrow();
+  expect(() => leases.check(0, "others", epoch)).toThrow("fenced");
+  lease.lose();
+  expect(() => leases.check(0, "orders", epoch)).toThrow("fenced: this process has another lease");
+  lease.grant(2);
+  expect(() => leases.check(0, "orders", epoch)).toThrow("fenced");
+  arrive();
+  expect(() => leases.check(0, "orders", fleet.epochOf("orders") ?? 0)).not.toThrow();
+});
+
 test("a lease that is given up is held no more, and told of no more", async () => {
   const { lease, fleet } = open();
   const ownership = fleet.own("orders");
