@@ -12,8 +12,18 @@ enableCompileCache();
 const http: Record<string, unknown> = process.getBuiltinModule("node:http");
 for (const name of ["WebSocket", "CloseEvent", "MessageEvent"]) delete http[name];
 
+// Go's programs, such as daprd, read these by themselves.
+const trusted =
+  process.env["SSL_CERT_FILE"] || process.env["SSL_CERT_DIR"]
+    ? import("./tls/environment-authorities.ts").then(({ trustEnvironmentAuthorities }) =>
+        trustEnvironmentAuthorities({
+          warn: (text) => void process.stderr.write(`cufflink: ${text}\n`),
+        }),
+      )
+    : undefined;
 const { main } = await import("./cli/main.ts");
 const { exitNow } = await import("./cli/exit-now.ts");
+await trusted;
 const code = (process.exitCode = await main(process.argv.slice(2)));
 // A driver may have left a handle open, a file system may not answer: what keeps it alive so long keeps it for ever,
 // unless it is its output that is still being read.

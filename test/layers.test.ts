@@ -72,6 +72,9 @@ const refused = [
   ["src/kubernetes/cluster-resources.ts", "../runtime/runtime.ts"],
   ["src/kubernetes/roles.ts", "../cli/serve.ts"],
   ["src/tls/pem.ts", "../binding.ts"],
+  ["src/proxy/tunnel.ts", "../binding.ts"],
+  ["src/proxy/tunnel.ts", "../grpc/client.ts"],
+  ["src/grpc/client.ts", "../policy/policy.ts"],
   ["src/folder-watch/stable-files.ts", "../bindings/file/folder.ts"],
   ["src/feed/progress.ts", "../binding.ts"],
   ["src/http-receiver/receiver.ts", "../binding.ts"],
@@ -106,6 +109,8 @@ const refused = [
 
 /** Imports that it must let pass. */
 const allowed = [
+  ["src/grpc/client-connection.ts", "../proxy/tunnel.ts"],
+  ["src/http-client/dispatchers.ts", "../proxy/tunnel.ts"],
   ["src/metadata/byte-size.ts", "../errors.ts"],
   ["src/bindings/index.ts", "./redis.ts"],
   ["src/bindings/redis.ts", "../binding.ts"],

@@ -1,7 +1,7 @@
 import { abortFailure } from "../abortable.ts";
-import { connect as connectTcp, isIP, type Socket } from "node:net";
-import { connect as connectTls } from "node:tls";
+import type { Duplex } from "node:stream";
 import { BindingError, messageOf } from "../errors.ts";
+import { dial, openCarrier, whereOf } from "./dial.ts";
 import type { Condition, Driver, RawConnection, RawSession } from "./driver.ts";
 import { conditionText, reasonOf } from "./failures.ts";
 import type { ServerAddress } from "./server-address.ts";
@@ -33,16 +33,18 @@ export class AmqpConnection {
   readonly #opened = Promise.withResolvers<void>();
   readonly #gone = Promise.withResolvers<void>();
   readonly #onEnd = new Set<(reason: BindingError) => void>();
-  #socket: Socket | undefined;
+  readonly #carrier: Duplex | undefined;
+  #socket: Duplex | undefined;
   #isOpen = false;
   #closing = false;
   #ended: BindingError | undefined;
   #corked = false;
 
-  private constructor(options: ConnectionOptions) {
+  private constructor(options: ConnectionOptions, carrier: Duplex | undefined) {
     const { driver, address, containerId, idleTimeout } = options;
     this.#options = options;
-    this.#where = `${address.host}:${address.port}`;
+    this.#carrier = carrier;
+    this.#where = whereOf(address);
     this.#opened.promise.catch(() => {});
     const container = driver.rhea.create_container({ id: containerId });
     // What nobody else listens to must not end the process.
@@ -81,9 +83,16 @@ export class AmqpConnection {
   /** Connects, authenticates and begins a session; rejects with the server's refusal. */
   static async open(options: ConnectionOptions): Promise<AmqpConnection> {
     const { address, signal } = options;
-    const what = `connecting to the AMQP server at ${address.host}:${address.port}`;
+    const where = whereOf(address);
+    const what = `connecting to the AMQP server at ${where}`;
     if (signal.aborted) throw abortFailure(what, signal.reason, "unsent");
-    const connection = new AmqpConnection(options);
+    const inTime = AbortSignal.any([signal, AbortSignal.timeout(connectTimeout)]);
+    const carrier = await openCarrier(address, inTime).catch((error: unknown) => {
+      if (signal.aborted) throw abortFailure(what, signal.reason, "unsent");
+      const text = `${unusable(where)}: ${messageOf(error)}`;
+      throw new BindingError("unavailable", text, { effect: "unsent", cause: error });
+    });
+    const connection = new AmqpConnection(options, carrier);
     const giveUp = (): void => connection.#end(abortFailure(what, signal.reason, "unsent"));
     const timer = setTimeout(() => connection.#fail("it does not answer"), connectTimeout);
     signal.addEventListener("abort", giveUp);
@@ -169,13 +178,8 @@ export class AmqpConnection {
     this.#end(new BindingError("unavailable", "the connection was closed", { effect: "unsent" }));
   }
 
-  #dial(connected: () => void): Socket {
-    const { host, port, tls } = this.#options.address;
-    const servername = isIP(host) ? {} : { servername: host };
-    const socket =
-      tls === undefined
-        ? connectTcp({ host, port, noDelay: true }, connected)
-        : connectTls({ host, port, ...servername, ...tls }, connected).setNoDelay(true);
+  #dial(connected: () => void): Duplex {
+    const socket = dial(this.#options.address, this.#carrier, connected);
     this.#socket = socket;
     socket.on("close", () => this.#fail("it closed the connection"));
     // The driver gathers a frame of any size.
@@ -247,7 +251,7 @@ export class AmqpConnection {
   #lost(why: string): string {
     return this.#isOpen
       ? `the connection to the AMQP server at ${this.#where} was lost: ${why}`
-      : `the AMQP server at ${this.#where} cannot be used: ${why}`;
+      : `${unusable(this.#where)}: ${why}`;
   }
 
   #end(reason: BindingError): void {
@@ -262,4 +266,8 @@ export class AmqpConnection {
     this.#onEnd.clear();
     if (this.#isOpen && !this.#closing) this.#options.lost(reason);
   }
+}
+
+function unusable(where: string): string {
+  return `the AMQP server at ${where} cannot be used`;
 }

@@ -6,6 +6,10 @@ export type ServerAddress = {
   readonly port: number;
   /** `undefined`: no TLS. */
   readonly tls: TlsMaterial | undefined;
+  /** The URL of an HTTP proxy that leads there. Absent: none. */
+  readonly proxy?: string | undefined;
+  /** The path at which AMQP is spoken over WebSockets. Absent: it is spoken over TCP. */
+  readonly webSocketPath?: string | undefined;
   /** The connection's `hostname`. */
   readonly hostname: string;
   readonly sasl: Sasl;

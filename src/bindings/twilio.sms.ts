@@ -1,10 +1,10 @@
 import { STATUS_CODES } from "node:http";
-import type { Dispatcher } from "undici";
 import { defineBinding } from "../binding.ts";
 import { boundedText } from "../memory/bounded-text.ts";
 import { BindingError, messageOf } from "../errors.ts";
 import type { Effect } from "../errors.ts";
 import { examineByRequest } from "../examine-by-request.ts";
+import { Dispatchers } from "../http-client/dispatchers.ts";
 import { jsonMembers } from "../http-client/service-client.ts";
 import { failureOfStatus, isSuccess, retryAfterOf } from "../http-client/status.ts";
 import { duration, string } from "../metadata/fields.ts";
@@ -50,24 +50,21 @@ export default defineBinding({
   },
 
   async open({ metadata }) {
-    const { request, EnvHttpProxyAgent } = await import("undici");
+    const undici = await import("undici");
     if (!/^https?:\/\/[^/?#]+\/?$/i.test(metadata.apiUrl) || !URL.canParse(metadata.apiUrl)) {
       throw new BindingError(
         "invalid_argument",
         "apiUrl must be https:// and a host, without a path",
       );
     }
-    const dispatcher: Dispatcher = new EnvHttpProxyAgent({
-      headersTimeout: 0,
-      bodyTimeout: 0,
-      connections: mostConnections,
-    });
+    const dispatchers = new Dispatchers(undici, { connections: mostConnections });
+    const dispatcher = dispatchers.of(new URL(metadata.apiUrl).origin);
     return {
       send: (url: URL, headers: Record<string, string>, body: string, signal: AbortSignal) =>
-        request(url, { method: "POST", headers, body, signal, dispatcher }),
+        undici.request(url, { method: "POST", headers, body, signal, dispatcher }),
       get: (url: URL, headers: Record<string, string>, signal: AbortSignal) =>
-        request(url, { headers, signal, dispatcher }),
-      [Symbol.asyncDispose]: () => dispatcher.destroy(),
+        undici.request(url, { headers, signal, dispatcher }),
+      [Symbol.asyncDispose]: () => dispatchers.destroy(),
     };
   },
 

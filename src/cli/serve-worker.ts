@@ -64,6 +64,11 @@ export type WorkerData = {
   readonly upwards: MessagePort;
 };
 
+if (process.env["SSL_CERT_FILE"] || process.env["SSL_CERT_DIR"]) {
+  const { trustEnvironmentAuthorities } = await import("../tls/environment-authorities.ts");
+  // What cannot be used, the parent has told.
+  await trustEnvironmentAuthorities({ warn: () => undefined });
+}
 if (parentPort !== null) void run(parentPort, workerData as WorkerData);
 
 async function run(port: PeerPort, data: WorkerData): Promise<void> {

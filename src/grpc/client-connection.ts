@@ -7,7 +7,7 @@ import { ClientSession, type SessionOwner } from "./client-session.ts";
 import { openSocket, type ClientTls } from "./client-socket.ts";
 import { type Answer, PlainUnary } from "./client-unary.ts";
 import { type EndpointAddress, formatAddress } from "./endpoint.ts";
-import { openTunnel } from "./tunnel.ts";
+import { openTunnel } from "../proxy/tunnel.ts";
 
 export type ClientConnectionOptions = EndpointAddress & {
   /** Absent: cleartext, HTTP/2 by prior knowledge. */
@@ -277,7 +277,7 @@ export class ClientConnection implements Carrier, SessionOwner {
       return this.#establish(openSocket(this.#options, secure), false);
     const signal = AbortSignal.any([this.#closing.signal, AbortSignal.timeout(connectTimeout)]);
     const { host, port } = this.#options;
-    openTunnel(proxy, host, port, signal).then(
+    openTunnel(proxy, { host, port }, signal).then(
       (through) => {
         const socket = openSocket(this.#options, secure, through);
         if (this.#closed) socket.destroy();

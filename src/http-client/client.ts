@@ -1,25 +1,21 @@
 import type { Readable } from "node:stream";
-import type { SecureContextOptions } from "node:tls";
-import type { Agent, Dispatcher, ProxyAgent } from "undici";
 import { BindingError, messageOf } from "../errors.ts";
 import type { MemoryShare } from "../memory/budget.ts";
 import { parseAddress, resolveLocation } from "./address.ts";
 import type { Address } from "./address.ts";
 import { ConnectionSlots } from "./connection-slots.ts";
+import { Dispatchers } from "./dispatchers.ts";
+import type { DispatcherOptions, Driver } from "./dispatchers.ts";
 import { describe, exchange } from "./exchange.ts";
 import type { Answered, Channel, Exchange } from "./exchange.ts";
 import { toFlatList } from "./headers.ts";
 import type { RequestHeaders } from "./headers.ts";
-import { proxyFor, readProxyRules } from "./proxy.ts";
 import { openExchange } from "./streamed.ts";
 import type { Streamed } from "./streamed.ts";
 
-type Driver = { readonly Agent: typeof Agent; readonly ProxyAgent: typeof ProxyAgent };
-
 export type ClientOptions = {
   readonly url: string;
-  /** Certificates to trust and to show; absent: the system's, and none. */
-  readonly tls?: (SecureContextOptions & { readonly rejectUnauthorized?: boolean }) | undefined;
+  readonly tls?: DispatcherOptions["tls"];
   /** Headers of the component's own, beside `Authorization` and cookies, that are not to be shown to other hosts. */
   readonly secretHeaders?: readonly string[];
   /** To each origin. */
@@ -47,68 +43,34 @@ export type Request = {
 };
 
 const acceptGzip = { name: "Accept-Encoding", value: "gzip" };
-const connectTimeout = 15_000;
 const mostRedirects = 10;
 const secretHeaders = ["authorization", "www-authenticate", "cookie", "cookie2"];
 const bodyHeaders = ["content-type", "content-encoding", "content-language", "content-location"];
 
 /** An HTTP client that behaves as Go's towards redirects, proxies and gzip. */
 export class HttpClient implements AsyncDisposable {
-  readonly #dispatcherOf: (origin: string) => Dispatcher;
-  readonly #all: readonly Dispatcher[];
+  readonly #dispatchers: Dispatchers;
   readonly #secret: readonly string[];
   readonly #slots: ConnectionSlots;
   readonly #memory: MemoryShare;
   /** Where a request without a path goes. */
   readonly home: Address;
 
-  private constructor(
-    home: Address,
-    direct: Dispatcher,
-    proxies: ReadonlyMap<string, Dispatcher>,
-    options: ClientOptions,
-  ) {
-    const rules = readProxyRules(process.env);
+  private constructor(home: Address, dispatchers: Dispatchers, options: ClientOptions) {
     this.home = home;
     this.#memory = options.memory;
     this.#slots = new ConnectionSlots(options.maxConnections);
-    this.#all = [direct, ...proxies.values()];
+    this.#dispatchers = dispatchers;
     const own = (options.secretHeaders ?? []).map((name) => name.toLowerCase());
     this.#secret = [...secretHeaders, ...own];
-    this.#dispatcherOf =
-      proxies.size === 0
-        ? () => direct
-        : (origin) => proxies.get(proxyFor(origin, rules) ?? "") ?? direct;
   }
 
   /** Reads the environment's proxies. Connects to nothing. Throws a `BindingError`. */
   static open(driver: Driver, options: ClientOptions): HttpClient {
-    const home = parseAddress(options.url);
-    const shared = {
-      // A slow answer is no failure unless responseTimeout says so.
-      headersTimeout: 0,
-      bodyTimeout: 0,
-      pipelining: 1,
-      connections: options.maxConnections,
-    };
-    const connect = { ...options.tls, timeout: connectTimeout };
-    const rules = readProxyRules(process.env);
-    const uris = new Set([rules.http, rules.https].filter((uri) => uri !== undefined));
-    const proxies = new Map<string, Dispatcher>();
-    for (const uri of uris) {
-      try {
-        proxies.set(
-          uri,
-          new driver.ProxyAgent({ ...shared, uri, connectTimeout, requestTls: connect }),
-        );
-      } catch {
-        throw new BindingError(
-          "invalid_argument",
-          "HTTP_PROXY or HTTPS_PROXY in the environment is no URL",
-        );
-      }
-    }
-    return new HttpClient(home, new driver.Agent({ ...shared, connect }), proxies, options);
+    const { url, tls, maxConnections } = options;
+    const home = parseAddress(url);
+    const dispatchers = new Dispatchers(driver, { tls, connections: maxConnections });
+    return new HttpClient(home, dispatchers, options);
   }
 
   /** Sends a request, follows redirects, and resolves to the last answer, whatever its status. */
@@ -142,7 +104,7 @@ export class HttpClient implements AsyncDisposable {
         maxBody: request.maxBody,
       };
       const channel = {
-        dispatcher: this.#dispatcherOf(address.origin),
+        dispatcher: this.#dispatchers.of(address.origin),
         slots: this.#slots,
         memory: this.#memory,
       };
@@ -191,7 +153,7 @@ export class HttpClient implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all(this.#all.map((dispatcher) => dispatcher.destroy()));
+    await this.#dispatchers.destroy();
   }
 }
 

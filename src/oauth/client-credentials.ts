@@ -1,6 +1,5 @@
-import { request as httpRequest } from "node:http";
-import { request as httpsRequest } from "node:https";
 import { BindingError, messageOf } from "../errors.ts";
+import { Dispatchers } from "../http-client/dispatchers.ts";
 import { boundedText, largestTokenAnswer } from "../memory/bounded-text.ts";
 import type { Token, TokenSource } from "./token.ts";
 
@@ -13,7 +12,7 @@ export type OAuthClient = {
   readonly prove: () => Promise<Readonly<Record<string, string>>>;
   /** Its password, sent by HTTP's own way (Basic), where the server takes no other. */
   readonly password?: string | undefined;
-  /** How a request reaches the server. Absent: by a connection of its own, through no proxy. */
+  /** How a request reaches the server. Absent: by a connection of its own. */
   readonly post?: PostForm | undefined;
   /** Further fields of the request. */
   readonly fields?: Readonly<Record<string, string>>;
@@ -125,25 +124,19 @@ function entraCodes(fields: object): string {
   return typeof code === "number" ? ` (AADSTS${code})` : "";
 }
 
+/** By a connection of its own: tokens are rare. */
 function directly(endpoint: URL, authorities: string | undefined): PostForm {
-  return (form, headers, signal) =>
-    new Promise((resolve, reject) => {
-      const options = {
-        method: "POST",
-        signal,
-        headers: { ...headers, "content-length": Buffer.byteLength(form) },
-      };
-      const request =
-        endpoint.protocol === "https:"
-          ? httpsRequest(endpoint, { ...options, ...(authorities ? { ca: authorities } : {}) })
-          : httpRequest(endpoint, options);
-      request.on("error", reject);
-      request.on("response", (response) => {
-        boundedText(response, largestTokenAnswer).then(
-          (body) => resolve({ status: response.statusCode ?? 0, body }),
-          reject,
-        );
-      });
-      request.end(form);
-    });
+  return async (form, headers, signal) => {
+    const undici = await import("undici");
+    const tls = authorities ? { ca: authorities } : {};
+    const dispatchers = new Dispatchers(undici, { tls, connections: 1 });
+    try {
+      const options = { method: "POST", headers, body: form, signal } as const;
+      const dispatcher = dispatchers.of(endpoint.origin);
+      const { statusCode, body } = await undici.request(endpoint, { ...options, dispatcher });
+      return { status: statusCode, body: await boundedText(body, largestTokenAnswer) };
+    } finally {
+      await dispatchers.destroy();
+    }
+  };
 }

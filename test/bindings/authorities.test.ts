@@ -7,77 +7,7 @@ import { makeCertificates } from "./certificates.ts";
 import type { Certificates } from "./certificates.ts";
 import { startLoopback } from "./http/loopback-server.ts";
 import { openOutput } from "./opened-output.ts";
-
-const key =
-  "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC\n-----END PRIVATE KEY-----\n";
-const aliyun = { accessKeyID: "id", accessKey: "hush" };
-const account = { accountName: "shop", accountKey: "aHVzaA==" };
-const mail = { emailFrom: "a@example.com", emailTo: "b@example.com", subject: "Hello" };
-const order = '{"id":"1"}';
-
-/** Outputs at a server of that URL; what is sent, and by which operation unless it is `create`. */
-const outputs: Record<
-  string,
-  (url: string) => {
-    properties: Record<string, string>;
-    operation?: string;
-    request?: object;
-    data?: string;
-  }
-> = {
-  "alicloud.dingtalk.webhook": (url) => ({
-    properties: { id: "alerts", url: `${url}/robot/send?access_token=hush` },
-  }),
-  "alicloud.oss": (url) => ({ properties: { ...aliyun, endpoint: url, bucket: "orders" } }),
-  "alicloud.sls": (endpoint) => ({
-    properties: {
-      ...{ endpoint, accessKeyID: "id", accessKeySecret: "hush" },
-      ...{ project: "shop", logstore: "orders", topic: "new", source: "web" },
-    },
-  }),
-  "alicloud.tablestore": (endpoint) => ({
-    properties: { ...aliyun, endpoint, instanceName: "shop", tableName: "orders" },
-    request: { primaryKeys: "id" },
-  }),
-  "azure.blobstorage": (endpoint) => ({
-    properties: { ...account, endpoint, containerName: "orders" },
-  }),
-  "azure.cosmosdb": (url) => ({
-    properties: {
-      ...{ url, masterKey: "aHVzaA==", database: "shop", collection: "orders", partitionKey: "id" },
-    },
-  }),
-  "azure.eventgrid": (url) => ({ properties: { topicEndpoint: url, accessKey: "hush" } }),
-  "azure.openai": (endpoint) => ({
-    properties: { endpoint, apiKey: "hush" },
-    operation: "completion",
-    data: '{"deploymentID":"gpt","prompt":"Hello"}',
-  }),
-  "azure.signalr": (endpoint) => ({
-    properties: { endpoint, accessKey: "hush", hub: "orders" },
-    data: '{"target":"new","arguments":[]}',
-  }),
-  "azure.storagequeues": (endpoint) => ({
-    properties: { ...account, endpoint, queueName: "orders" },
-  }),
-  "cloudflare.queues": (workerUrl) => ({
-    properties: { workerUrl, key, workerName: "shop", queueName: "orders" },
-  }),
-  postmark: (apiUrl) => ({ properties: { apiUrl, serverToken: "hush", ...mail } }),
-  "twilio.sendgrid": (apiUrl) => ({
-    properties: { apiUrl, apiKey: "hush", ...mail },
-  }),
-  commercetools: (url) => ({
-    properties: {
-      ...{ region: "europe-west1", provider: "gcp", projectKey: "shop", clientID: "client" },
-      ...{ clientSecret: "hush", scopes: "view_products:shop", apiUrl: url, authUrl: url },
-    },
-    data: '{"commercetoolsAPI":"GraphQLQuery","query":"{ a }"}',
-  }),
-  "huawei.obs": (endpoint) => ({
-    properties: { endpoint, accessKey: "id", secretKey: "hush", bucket: "orders" },
-  }),
-};
+import { order, outputsAt as outputs } from "./outputs-at.ts";
 
 /** They ask for the host of a project, which no certificate of an address can name: looked at once the chain is trusted. */
 const othersNames = new Set(["alicloud.sls"]);

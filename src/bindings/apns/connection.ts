@@ -3,8 +3,8 @@ import type { Reason } from "../../errors.ts";
 import { ClientConnection } from "../../grpc/client-connection.ts";
 import { Code } from "../../grpc/status.ts";
 import { parseAddress, serviceAddress } from "../../http-client/address.ts";
-import { proxyFor, readProxyRules } from "../../http-client/proxy.ts";
 import type { MemoryShare } from "../../memory/budget.ts";
+import { tlsProxyFor } from "../../proxy/rules.ts";
 import { authoritiesOf } from "../../tls/pem.ts";
 import type { ApnsMetadata } from "./fields.ts";
 
@@ -56,11 +56,12 @@ export class ApnsConnection implements AsyncDisposable {
     const { port, protocol } = new URL(origin);
     const isSecure = protocol === "https:";
     const ca = await authoritiesOf(metadata.caCert);
+    const host = hostname.replaceAll(/[[\]]/g, "");
+    const number = Number(port) || (isSecure ? 443 : 80);
     const connection = new ClientConnection({
-      host: hostname.replaceAll(/[[\]]/g, ""),
-      port: Number(port) || (isSecure ? 443 : 80),
+      ...{ host, port: number },
       tls: isSecure ? { verify: true, ca } : undefined,
-      proxy: isSecure ? proxyFor(origin, readProxyRules(process.env)) : undefined,
+      proxy: isSecure ? tlsProxyFor(host, number) : undefined,
       ...{ lazy: true, retryRefused: false, pingInterval },
     });
     return new ApnsConnection(connection, memory);

@@ -5,6 +5,7 @@ import { BindingError } from "../../errors.ts";
 import { openEntra } from "../../identity/azure/entra.ts";
 import type { EntraSettings } from "../../identity/azure/settings.ts";
 import type { Fields } from "../../metadata/fields.ts";
+import { tlsProxyFor } from "../../proxy/rules.ts";
 import { authoritiesOf, tlsMaterial } from "../../tls/pem.ts";
 import { readConnectionString } from "./messaging-connection-string.ts";
 import { entraAccess, sharedAccess, type Credentials } from "./messaging-credentials.ts";
@@ -13,6 +14,8 @@ import { entraAccess, sharedAccess, type Credentials } from "./messaging-credent
 const scope = "https://servicebus.azure.net/.default";
 const plainPort = 5672;
 const tlsPort = 5671;
+const webSocketPort = 443;
+const webSocketPath = "/$servicebus/websocket";
 
 /** Where a namespace is, and how it is entered. */
 export type Access = {
@@ -29,6 +32,7 @@ export type AccessSettings = EntraSettings & {
   /** The namespace's domain name. */
   readonly namespace?: string | undefined;
   readonly caCert?: string | undefined;
+  readonly transport?: "tcp" | "websockets" | undefined;
 };
 
 type AccessTools = {
@@ -38,14 +42,14 @@ type AccessTools = {
 
 /** Reads how a component enters its namespace. Throws a `BindingError`. */
 export async function accessOf(settings: AccessSettings, tools: AccessTools): Promise<Access> {
-  const { connectionString, namespace } = settings;
+  const { connectionString, namespace, transport } = settings;
   const caCert = await authoritiesOf(settings.caCert);
   if (connectionString) {
     const read = readConnectionString(connectionString);
     const { host, port, entity, isEmulator } = read;
     if (read.key !== undefined) tools.hide?.(read.key.value);
     return {
-      address: addressOf(host, port, isEmulator, caCert),
+      address: addressOf({ host, port, isEmulator, caCert, transport }),
       credentials: sharedAccess(read, tools.hide),
       entity,
       isEmulator,
@@ -54,7 +58,7 @@ export async function accessOf(settings: AccessSettings, tools: AccessTools): Pr
   const { host, port } = namespaceOf(namespace ?? "");
   const entra = openEntra({ settings, driver: tools.driver, hide: tools.hide });
   return {
-    address: addressOf(host, port, false, caCert),
+    address: addressOf({ host, port, isEmulator: false, caCert, transport }),
     credentials: entraAccess(entra, scope),
     entity: undefined,
     isEmulator: false,
@@ -74,17 +78,20 @@ export function namespaceOf(text: string): { host: string; port: number | undefi
   return { host, port: port === undefined ? undefined : Number(port) };
 }
 
-function addressOf(
-  host: string,
-  port: number | undefined,
-  isEmulator: boolean,
-  caCert: string | undefined,
-): ServerAddress {
+type Place = Pick<AccessSettings, "caCert" | "transport"> & {
+  readonly host: string;
+  readonly port: number | undefined;
+  readonly isEmulator: boolean;
+};
+
+function addressOf({ host, port, isEmulator, caCert, transport }: Place): ServerAddress {
+  const usual = transport === "websockets" ? webSocketPort : tlsPort;
+  const number = port ?? (isEmulator ? plainPort : usual);
   return {
-    host,
-    port: port ?? (isEmulator ? plainPort : tlsPort),
+    ...{ host, port: number, hostname: host },
     tls: isEmulator ? undefined : tlsMaterial({ caCert }),
-    hostname: host,
+    proxy: isEmulator ? undefined : tlsProxyFor(host, number),
+    ...(transport === "websockets" && { webSocketPath }),
     // Who it is, the tokens say.
     sasl: { mechanism: "ANONYMOUS", response: Buffer.from("cufflink") },
   };

@@ -1,9 +1,10 @@
 import { messageOf, BindingError } from "../../errors.ts";
 import { CallFailure, GrpcClient, type GrpcStream } from "../../grpc/client.ts";
-import { formatAddress, parseEndpoint } from "../../grpc/endpoint.ts";
+import { formatAddress, parseEndpoint, type Endpoint } from "../../grpc/endpoint.ts";
 import { Code } from "../../grpc/status.ts";
 import type { Identity } from "../../identity/gcp/identity.ts";
 import type { MemoryShare } from "../../memory/budget.ts";
+import { tlsProxyFor } from "../../proxy/rules.ts";
 import type { Place } from "./place.ts";
 import { failureOf } from "../../grpc-service/failure.ts";
 
@@ -31,6 +32,12 @@ export type PubsubOptions = {
 const largestAnswer = 64 * 1024 * 1024;
 const pingTimeout = 10_000;
 
+/** As Go's gRPC does; to what speaks no TLS, an emulator, there is none. */
+function proxyFor(endpoint: Endpoint): string | undefined {
+  if ("socket" in endpoint || !endpoint.secure) return undefined;
+  return tlsProxyFor(endpoint.host, endpoint.port);
+}
+
 /** Google's Pub/Sub, over one connection. */
 export class PubsubClient implements AsyncDisposable {
   /** The server, for messages and as part of what a subscription is known by. */
@@ -48,6 +55,7 @@ export class PubsubClient implements AsyncDisposable {
     this.#client = new GrpcClient({
       ...endpoint,
       tls: endpoint.secure ? { verify: true, ca: caCert } : undefined,
+      proxy: proxyFor(endpoint),
       lazy: true,
       retryRefused: false,
       answers: { maxBytes: largestAnswer, setting: "10 MB", memory: memory.forAnswers },

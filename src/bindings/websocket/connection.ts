@@ -7,6 +7,7 @@ import type { RequestHeaders } from "../../http-client/headers.ts";
 import { withoutRest } from "../../memory/byte-parts.ts";
 import { formatByteSize } from "../../metadata/byte-size.ts";
 import { formatDuration, longestTimer } from "../../metadata/duration.ts";
+import { webSocketCarrier } from "../../proxy/web-socket.ts";
 import { tlsMaterial } from "../../tls/pem.ts";
 import { broken, closedBy, refusedWith } from "./failures.ts";
 import type { websocketFields, WebsocketMetadata } from "./fields.ts";
@@ -70,11 +71,15 @@ export class Connection implements AsyncDisposable {
   static async open({ metadata, memory, lost, signal }: ConnectionOptions): Promise<Connection> {
     const { url, source, headers } = target(metadata);
     const { WebSocket } = await import("ws");
+    const inTime = AbortSignal.any([signal, AbortSignal.timeout(handshakeTimeout)]);
+    const carrier = await webSocketCarrier(url, inTime).catch((error: Error) => {
+      throw handshakeFailure(error);
+    });
     const socket = new WebSocket(url, [...new Set(metadata.subprotocols)], {
       ...{ headers, handshakeTimeout, followRedirects: false, perMessageDeflate: false },
       // The library gathers a message before anybody counts it: it is never more than the component may hold.
       maxPayload: Math.min(metadata.maxMessageSize, memory.limit),
-      ...{ minVersion: "TLSv1.2", ...tlsMaterial(metadata) },
+      ...{ minVersion: "TLSv1.2", ...tlsMaterial(metadata), ...carrier },
     });
     const giveUp = (): void => socket.terminate();
     signal.addEventListener("abort", giveUp, { once: true });

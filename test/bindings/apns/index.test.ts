@@ -80,7 +80,9 @@ test("through a proxy, to Apple's host of the environment, which has to prove wh
   await using production = await openOutput(apns, { ...apnsLogin, caCert: place.caCert });
   await expect(production.invoke("create", request, { data })).rejects.toMatchObject({
     ...{ reason: "unavailable", effect: "unsent" },
-    message: expect.stringContaining("the proxy ended the connection"),
+    message: expect.stringContaining(
+      "ended the connection before it reached api.push.apple.com:443",
+    ),
   });
 });
 

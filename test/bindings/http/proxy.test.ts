@@ -4,7 +4,7 @@ import { connect } from "node:net";
 import type { Socket } from "node:net";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import http from "../../../src/bindings/http/index.ts";
-import { proxyFor, readProxyRules } from "../../../src/http-client/proxy.ts";
+import { proxyFor, readProxyRules } from "../../../src/proxy/rules.ts";
 import { makeCertificates } from "../certificates.ts";
 import { openOutput, textOf } from "../opened-output.ts";
 import { startLoopback } from "./loopback-server.ts";

@@ -4,6 +4,7 @@ import { abortFailure } from "../../../abortable.ts";
 import { BindingError } from "../../../errors.ts";
 import { userAgent } from "../../../http-client/headers.ts";
 import { assuredBytes, type MemoryShare, type Reservation } from "../../../memory/budget.ts";
+import { webSocketCarrier } from "../../../proxy/web-socket.ts";
 import { broken, closedBy, executing, failureOf, refusedWith, tooLarge } from "./failures.ts";
 import {
   decodeResponse,
@@ -63,12 +64,17 @@ export class Session {
   static async open(options: SessionOptions): Promise<Session> {
     const { WebSocket } = await import("ws");
     const { url, ca, memory } = options;
+    const inTime = AbortSignal.timeout(handshakeTimeout);
+    const carrier = await webSocketCarrier(url, inTime).catch((error: Error) => {
+      throw broken(error, "unsent");
+    });
     const socket = new WebSocket(url, [], {
       ...{ handshakeTimeout, followRedirects: false, perMessageDeflate: false },
       headers: { [userAgent.name]: userAgent.value },
       // The library gathers a message before anybody counts it.
       ...{ maxPayload: memory.limit, minVersion: "TLSv1.2" },
       ...(ca === undefined ? {} : { ca }),
+      ...carrier,
     });
     return new Promise((resolve, reject) => {
       socket.on("unexpected-response", (request, { statusCode = 0 }) => {

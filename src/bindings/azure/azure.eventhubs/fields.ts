@@ -2,6 +2,7 @@ import { bool, byPrefix, duration, integer, oneOf, string } from "../../../metad
 import type { Values } from "../../../metadata/fields.ts";
 import { entraFields } from "../../../metadata/entra-fields.ts";
 import { caCertField } from "../../../metadata/tls-fields.ts";
+import { transportField } from "../messaging-fields.ts";
 
 /** What a component's metadata can say. */
 export const hubFields = {
@@ -94,6 +95,7 @@ export const hubFields = {
     positive: true,
   }),
   ...entraFields,
+  ...transportField,
   ...caCertField,
   enableEntityManagement: bool({
     description:

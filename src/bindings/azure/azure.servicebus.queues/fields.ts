@@ -2,6 +2,7 @@ import { bool, duration, integer, string } from "../../../metadata/fields.ts";
 import type { Values } from "../../../metadata/fields.ts";
 import { entraFields } from "../../../metadata/entra-fields.ts";
 import { caCertField } from "../../../metadata/tls-fields.ts";
+import { transportField } from "../messaging-fields.ts";
 
 /** What a component's metadata can say. */
 export const queueFields = {
@@ -22,6 +23,7 @@ export const queueFields = {
     example: "orders",
   }),
   ...entraFields,
+  ...transportField,
   ...caCertField,
   timeoutInSec: integer({
     description: "Seconds that the service may take for a message or a request.",

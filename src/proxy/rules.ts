@@ -28,6 +28,16 @@ export function proxyFor(origin: string, rules: ProxyRules): string | undefined 
   return rules.bypasses(hostname.replaceAll(/[[\]]/g, ""), number) ? undefined : proxy;
 }
 
+/** The proxy that leads to a host and port where TLS is spoken, by the environment's variables; `undefined`: none. */
+export function tlsProxyFor(
+  host: string,
+  port: number,
+  environment: NodeJS.ProcessEnv = process.env,
+): string | undefined {
+  const rules = readProxyRules(environment);
+  return rules.bypasses(host, port) ? undefined : rules.https;
+}
+
 function withScheme(proxy: string | undefined): string | undefined {
   return proxy === undefined || /^[a-z0-9]+:\/\//i.test(proxy) ? proxy : `http://${proxy}`;
 }
