@@ -51,6 +51,21 @@ export function conditionText({ condition, description, info }: Condition): stri
   return `${said}; it names another server, ${place || told("hostname") || "without saying which"}${address}: put that one into the metadata`;
 }
 
+/** Azure names the right that a token lacks, which a shared access policy gives, or a role of its name: Sender, Receiver, Owner. */
+const azureRights: Readonly<Record<string, string>> = {
+  Send: "Data Sender",
+  Listen: "Data Receiver",
+  Manage: "Data Owner",
+};
+
+function grantOf({ condition, description }: Condition): string {
+  if (condition !== "amqp:unauthorized-access") return "";
+  const right = /'(Send|Listen|Manage)' claim\(s\) are required/.exec(description ?? "")?.[1] ?? "";
+  const role = azureRights[right];
+  if (role === undefined) return "";
+  return `; give the shared access policy the right ${right}, or the component's identity the service's role ${role}`;
+}
+
 /** Artemis tells a user without the right to make a queue or address of an internal error, with these codes. */
 const denied = /\bAMQ229(031|032|213)\b/;
 
@@ -59,7 +74,7 @@ export function refusal(what: string, error: Condition, effect: Effect = "unsent
   const reason = denied.test(error.description ?? "")
     ? "permission_denied"
     : reasonOf(error.condition);
-  return new BindingError(reason, `${what}: ${conditionText(error)}`, {
+  return new BindingError(reason, `${what}: ${conditionText(error)}${grantOf(error)}`, {
     effect,
     systemCode: error.condition,
   });

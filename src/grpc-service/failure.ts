@@ -22,14 +22,18 @@ function goName(status: string): string {
 
 /**
  * What a call failed of, in the words of Go's gRPC, which Dapr's users see. `what`: the call, as `reading
- * projects/p/subscriptions/s`; empty: the words alone.
+ * projects/p/subscriptions/s`; empty: the words alone. `remedyOf`: what to do, for the end of the message.
  */
-export function failureOf(thrown: unknown, what: string): BindingError {
+export function failureOf(
+  thrown: unknown,
+  what: string,
+  remedyOf: (failure: CallFailure) => string = () => "",
+): BindingError {
   if (!(thrown instanceof CallFailure)) return BindingError.from(thrown);
   const { kind, code, status, message } = thrown;
   const { reason, effect } = meaningOf(code, own);
   const said = message.slice(0, longestMessage).toWellFormed() || "the server says no more";
-  const words = `rpc error: code = ${goName(status)} desc = ${said}`;
+  const words = `rpc error: code = ${goName(status)} desc = ${said}${remedyOf(thrown)}`;
   return new BindingError(reason, what === "" ? words : `${what}: ${words}`, {
     effect: kind === "failed" ? effect : kind === "unsent" ? "unsent" : "ambiguous",
     systemCode: status,

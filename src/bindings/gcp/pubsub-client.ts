@@ -2,6 +2,7 @@ import { messageOf, BindingError } from "../../errors.ts";
 import { CallFailure, GrpcClient, type GrpcStream } from "../../grpc/client.ts";
 import { formatAddress, parseEndpoint, type Endpoint } from "../../grpc/endpoint.ts";
 import { Code } from "../../grpc/status.ts";
+import { grantOfStatus } from "../../identity/gcp/denied-permission.ts";
 import type { Identity } from "../../identity/gcp/identity.ts";
 import type { MemoryShare } from "../../memory/budget.ts";
 import { tlsProxyFor } from "../../proxy/rules.ts";
@@ -31,6 +32,11 @@ export type PubsubOptions = {
 /** A message has 10 MB at most, one answer several of them. */
 const largestAnswer = 64 * 1024 * 1024;
 const pingTimeout = 10_000;
+
+/** What to do about a denied call, where the service names the permission. */
+export function grantFor({ details, message }: CallFailure): string {
+  return grantOfStatus(details, message);
+}
 
 /** As Go's gRPC does; to what speaks no TLS, an emulator, there is none. */
 function proxyFor(endpoint: Endpoint): string | undefined {
@@ -87,7 +93,7 @@ export class PubsubClient implements AsyncDisposable {
     if (result.kind === "ok") return result.message;
     const failure = result.kind === "failed" ? result.failure : CallFailure.from(result);
     this.#refused(headers, failure);
-    throw failureOf(failure, what);
+    throw failureOf(failure, what, grantFor);
   }
 
   /** Opens a stream; its messages fail with a `CallFailure`. */

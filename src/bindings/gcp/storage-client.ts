@@ -5,6 +5,7 @@ import type { Answered } from "../../http-client/exchange.ts";
 import { setHeader, userAgent, type RequestHeaders } from "../../http-client/headers.ts";
 import { failureOfStatus, isSuccess, retryAfterOf } from "../../http-client/status.ts";
 import type { Streamed } from "../../http-client/streamed.ts";
+import { grantOfJson } from "../../identity/gcp/denied-permission.ts";
 import type { Identity } from "../../identity/gcp/identity.ts";
 import { boundedText } from "../../memory/bounded-text.ts";
 import type { MemoryShare } from "../../memory/budget.ts";
@@ -145,7 +146,7 @@ function messageOf(status: number, text: string): string {
   const message = typeof error.message === "string" ? error.message : "";
   if (message === "") return `got HTTP response code ${status}`;
   const whole = `Error ${status}: ${message}${typeof why === "string" ? `, ${why}` : ""}`;
-  return whole.slice(0, longestMessage).toWellFormed();
+  return whole.slice(0, longestMessage).toWellFormed() + grantOfJson(said, message);
 }
 
 function joined(base: string, path: string): string {

@@ -8,7 +8,7 @@ import { TurnoverMap } from "../../memory/turnover-map.ts";
 import { Confirmations } from "./confirmations.ts";
 import { HandledMessages } from "../../handled-messages.ts";
 import { PullStream } from "./pull-stream.ts";
-import type { PubsubClient } from "./pubsub-client.ts";
+import { grantFor, type PubsubClient } from "./pubsub-client.ts";
 import { failureOf, mayPass } from "../../grpc-service/failure.ts";
 import type { ReceivedMessage, StreamAnswer } from "./pubsub-messages.ts";
 
@@ -144,7 +144,7 @@ export class SubscriptionReader implements Reader {
       failures = brought || lasted > steady ? 0 : failures + 1;
       if (failure !== undefined && (!mayPass(failure) || failures > mostFailures)) {
         const what = `reading ${this.#options.subscription}`;
-        this.#options.reading.lost(failureOf(failure, what));
+        this.#options.reading.lost(failureOf(failure, what, grantFor));
         return;
       }
       const facts = { reason: failure === undefined ? "the server ended it" : messageOf(failure) };

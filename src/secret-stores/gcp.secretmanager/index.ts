@@ -1,5 +1,6 @@
 import { BindingError, messageOf } from "../../errors.ts";
 import { parseAddress } from "../../http-client/address.ts";
+import { grantOfJson } from "../../identity/gcp/denied-permission.ts";
 import { Identity, identityDrivers, needsLibrary } from "../../identity/gcp/identity.ts";
 import { string, type Values } from "../../metadata/fields.ts";
 import { googleFields } from "../../metadata/google-fields.ts";
@@ -64,7 +65,7 @@ export default defineSecretStore({
         if (answer.status !== 200) {
           const words = ["status", "message"].map((part) => member(answer.json, "error", part));
           const said = words.filter((word) => typeof word === "string").join(": ");
-          throw restFailure(what, answer, said);
+          throw restFailure(what, answer, said + grantOfJson(member(answer.json, "error"), said));
         }
         // An empty secret has no data.
         const data = member(answer.json, "payload", "data") ?? "";

@@ -2,10 +2,12 @@ import { randomUUID } from "node:crypto";
 import { defineBinding } from "../../../binding.ts";
 import { string } from "../../../metadata/fields.ts";
 import { caCertField } from "../../../metadata/tls-fields.ts";
+import type { Answered } from "../../../http-client/exchange.ts";
 import { examineBucket } from "../../../http-client/examine-bucket.ts";
 import { ObjectService, refusalOf } from "../../../http-client/object-service.ts";
 import { serviceFailure } from "../../../http-client/service-client.ts";
 import { isSuccess } from "../../../http-client/status.ts";
+import { parseXml, textAt } from "../../../text/xml.ts";
 
 const vendor = { scheme: "OSS", prefix: "x-oss-", hasFolders: false } as const;
 const nothing = new Uint8Array();
@@ -84,7 +86,20 @@ async function put(
   if (isSuccess(status)) return;
   const { code, message, requestId } = refusalOf(answered);
   const said = `StatusCode=${status}, ErrorCode=${code}, ErrorMessage="${message}", RequestId=${requestId}`;
-  throw serviceFailure(`oss: service returned error: ${said}`, answered, {
+  throw serviceFailure(`oss: service returned error: ${said}${grantOf(answered)}`, answered, {
     systemCode: code || undefined,
   });
+}
+
+/** What to do about a denied request, for the end of its message, where the service names the action and why it is denied. */
+function grantOf({ body }: Pick<Answered, "body">): string {
+  const root = parseXml(body.toString("utf8"));
+  const told = (name: string): string => textAt(root, "AccessDeniedDetail", name)?.trim() ?? "";
+  const action = told("AuthAction");
+  if (!/^oss:\w{1,100}$/.test(action)) return "";
+  const why = told("NoPermissionType");
+  if (why === "ImplicitDeny") return `; allow ${action} in a policy of the RAM user or role`;
+  return why === "ExplicitDeny"
+    ? `; a policy denies ${action}: remove or narrow that statement`
+    : "";
 }

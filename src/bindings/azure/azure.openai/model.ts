@@ -90,5 +90,9 @@ function failure(answered: Answered): BindingError {
   const { code = bare, message = said } = isObject(error) ? error : {};
   const words = typeof message === "string" ? message : "";
   const name = typeof code === "string" && code !== "" ? code : String(answered.status);
-  return serviceFailure([name, words].filter(Boolean).join(": "), answered, { systemCode: name });
+  return serviceFailure([name, words].filter(Boolean).join(": "), answered, {
+    systemCode: name,
+    // Its status is 401, and the words name the data action that the identity lacks.
+    ...(name === "PermissionDenied" && { reason: "permission_denied" as const }),
+  });
 }
