@@ -6,6 +6,7 @@ import type { Source } from "./opened-source.ts";
 import { amqp } from "./sources/amqp.ts";
 import { sls } from "./sources/alicloud.sls.ts";
 import { azureBlobStorage } from "./sources/azure.blobstorage.ts";
+import { blobStorageNotified } from "./sources/azure.blobstorage-notified.ts";
 import { azureEventGrid } from "./sources/azure.eventgrid.ts";
 import { eventhubs } from "./sources/azure.eventhubs.ts";
 import { servicebusQueues, servicebusSessions } from "./sources/azure.servicebus.queues.ts";
@@ -18,6 +19,7 @@ import { kafka } from "./sources/kafka.ts";
 import { mqtt3 } from "./sources/mqtt3.ts";
 import { kinesis } from "./sources/aws.kinesis.ts";
 import { s3 } from "./sources/aws.s3.ts";
+import { s3Notified } from "./sources/aws.s3-notified.ts";
 import { sqs } from "./sources/aws.sqs.ts";
 import { gcpBucket } from "./sources/gcp.bucket.ts";
 import { gcpBucketNotified } from "./sources/gcp.bucket-notified.ts";
@@ -70,10 +72,12 @@ export const sources: readonly Source[] = [
     postgres,
     sqs,
     s3,
+    s3Notified,
     kinesis,
     azureStorageQueues,
     sls,
     azureBlobStorage,
+    blobStorageNotified,
     azureEventGrid,
     zeebeJobworker,
     kubemq,

@@ -190,12 +190,17 @@ export class QueueReader<MetadataFields extends Fields> implements Reader {
     return this.#ended.signal.aborted;
   }
 
+  /** What waits to be deleted for longer than it is invisible is given out again, and then not deleted: no more is taken. */
+  get #isBehind(): boolean {
+    return this.#queued.length >= mostAtOnce;
+  }
+
   /** Resolves once there is room for a whole request, or for some of it and no more has come in a moment. */
   async #untilRoom(): Promise<number> {
     let until = 0;
     for (;;) {
       if (this.#isEnding) return 0;
-      const room = this.#credit - this.#taken.size;
+      const room = this.#isBehind ? 0 : this.#credit - this.#taken.size;
       if (room >= Math.min(this.#credit, mostAtOnce)) return room;
       const now = performance.now();
       if (room > 0) {
@@ -319,6 +324,7 @@ export class QueueReader<MetadataFields extends Fields> implements Reader {
       void run().finally(() => {
         this.#requests--;
         this.#next();
+        if (!this.#isBehind) this.#wake();
       });
     }
     if (this.#requests === 0) this.#settled.resolve();

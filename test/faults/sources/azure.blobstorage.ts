@@ -1,6 +1,7 @@
 import { blobProperties, makeContainer } from "../../bindings/azure/blob-container.ts";
 import { startProxy } from "../../servers/proxy.ts";
 import { sender, unreachableAddress, type OpenedSource, type Source } from "../opened-source.ts";
+import { endedForKilled } from "./azurite.ts";
 
 /** A container of Azurite that is listed. */
 export const azureBlobStorage: Source = {
@@ -29,8 +30,7 @@ export const azureBlobStorage: Source = {
         },
       },
       ordered: false,
-      // It saves what it has every five seconds, and when it is asked to end: killed, it has lost what it said it has.
-      server: { ...controlOf(server), kill: () => server.stop() },
+      server: endedForKilled(server),
       ...{ proxy, send },
       unreachable: at(unreachableAddress),
       async remains() {
@@ -45,8 +45,3 @@ export const azureBlobStorage: Source = {
     } satisfies OpenedSource;
   },
 };
-
-function controlOf<Server extends object>(server: Server): Server {
-  const members = Object.getOwnPropertyDescriptors(server);
-  return Object.defineProperties({}, members) as Server;
-}

@@ -1,6 +1,7 @@
 import { makeQueue, queueProperties } from "../../bindings/azure/queue-source.ts";
 import { startProxy } from "../../servers/proxy.ts";
 import { sender, unreachableAddress, type OpenedSource, type Source } from "../opened-source.ts";
+import { endedForKilled } from "./azurite.ts";
 
 /** A queue of Azurite, which keeps no order. */
 export const azureStorageQueues: Source = {
@@ -26,8 +27,7 @@ export const azureStorageQueues: Source = {
         },
       },
       ordered: false,
-      // It saves what it has every five seconds, and when it is asked to end: killed, it has lost what it said it has.
-      server: { ...controlOf(server), kill: () => server.stop() },
+      server: endedForKilled(server),
       ...{ proxy, send },
       unreachable: at(unreachableAddress),
       async [Symbol.asyncDispose]() {
@@ -37,8 +37,3 @@ export const azureStorageQueues: Source = {
     } satisfies OpenedSource;
   },
 };
-
-function controlOf<Server extends object>(server: Server): Server {
-  const members = Object.getOwnPropertyDescriptors(server);
-  return Object.defineProperties({}, members) as Server;
-}

@@ -1,13 +1,8 @@
 import { notification } from "../../bindings/gcp/gcp.bucket/notification-source.ts";
 import { makeBucket, putObject } from "../../bindings/gcp/gcp.bucket/make-bucket.ts";
 import { startProxy } from "../../servers/proxy.ts";
-import {
-  sender,
-  unreachableAddress,
-  type Network,
-  type OpenedSource,
-  type Source,
-} from "../opened-source.ts";
+import { together } from "../networks.ts";
+import { sender, unreachableAddress, type OpenedSource, type Source } from "../opened-source.ts";
 import { openTopic } from "./gcp-topic.ts";
 
 /** A bucket that tells a subscription of its objects. Faults of the network are faults of both servers'. */
@@ -61,19 +56,3 @@ export const gcpBucketNotified: Source = {
     } satisfies OpenedSource;
   },
 };
-
-/** Both at once. */
-function together(...networks: readonly Network[]): Network {
-  const all = (act: (network: Network) => void) => (): void => networks.forEach(act);
-  return {
-    get connections() {
-      return networks.reduce((sum, { connections }) => sum + connections, 0);
-    },
-    cut: all((one) => one.cut()),
-    stall: all((one) => one.stall()),
-    halfOpen: all((one) => one.halfOpen()),
-    delay: (milliseconds) => networks.forEach((one) => one.delay(milliseconds)),
-    refuse: all((one) => one.refuse()),
-    heal: all((one) => one.heal()),
-  };
-}

@@ -49,11 +49,13 @@ function nameOf(subject: string, url: unknown): { container: string; key: string
   const path =
     typeof url === "string" ? /^https?:\/\/[^/?#]+\/([^?#]*)/i.exec(url)?.[1] : undefined;
   // Of a private cloud or an emulator the path begins with the account.
-  const encoded = path?.replace(new RegExp(`^([^/]+/)?${escaped(container)}/`), "");
-  return {
-    container,
-    key: encoded === undefined || encoded === path ? key : (decoded(encoded) ?? key),
-  };
+  const encoded = ["", "[^/]+/"].flatMap((account) => {
+    const rest = new RegExp(`^${account}${escaped(container)}/(.+)$`, "s").exec(path ?? "");
+    return rest?.[1] ?? [];
+  });
+  // The first folder may be called as the container is: then the subject tells what the path begins with.
+  const one = encoded.find((name) => name === key || decoded(name) === key) ?? encoded[0];
+  return { container, key: one === undefined ? key : (decoded(one) ?? key) };
 }
 
 function decoded(text: string): string | undefined {

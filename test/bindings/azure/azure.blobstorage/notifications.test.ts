@@ -45,6 +45,16 @@ test.each([
   ["a URL that is not encoded", withUrl(`https://shop/shop/${key}`), [reference]],
   ["no URL", withUrl(undefined), [reference]],
   [
+    "a folder that is called as its container",
+    inBase64(ownEvent({ ...told, key: `shop/${key}` })),
+    [{ ...reference, key: `shop/${key}` }],
+  ],
+  [
+    "an account that is called as its container",
+    withUrl(`http://127.0.0.1:10000/shop/shop/${encodeURIComponent(key)}`),
+    [reference],
+  ],
+  [
     "an archived blob",
     inBase64(ownEvent({ ...told, data: { ...told.data, accessTier: "Archive" } })),
     [{ ...reference, isArchived: true }],
