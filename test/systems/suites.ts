@@ -14,6 +14,10 @@ export const suites: Readonly<Record<string, readonly string[]>> = {
   "azure.cosmosdb.gremlinapi Cosmos DB's Gremlin endpoint": [
     "test/bindings/azure/azure.cosmosdb.gremlinapi/index.test.ts",
   ],
+  "aws.kinesis Kinesis' enhanced fan-out": [
+    "test/bindings/aws/aws.kinesis/event-stream.test.ts",
+    "test/bindings/aws/aws.kinesis/extended.test.ts",
+  ],
   "aws.s3 MinIO": [
     "test/bindings/aws/aws.s3/index.test.ts",
     "test/bindings/aws/aws.s3/contract.test.ts",
