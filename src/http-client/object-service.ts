@@ -2,6 +2,7 @@ import { createHmac } from "node:crypto";
 import { Readable } from "node:stream";
 import { isIP } from "node:net";
 import { BindingError } from "../errors.ts";
+import { boundedText } from "../memory/bounded-text.ts";
 import type { MemoryShare } from "../memory/budget.ts";
 import { authoritiesOf } from "../tls/pem.ts";
 import { textAt, parseXml } from "../text/xml.ts";
@@ -60,6 +61,7 @@ export type SignedParts = {
 
 const mostConnections = 128;
 const largestAnswer = 16 * 1024 * 1024;
+const largestRefusal = 64 * 1024;
 const longestKey = 1023;
 const contentType = "application/octet-stream";
 const nowhereElse: ReadonlySet<string> = new Set();
@@ -163,6 +165,13 @@ export function signatureOf(parts: SignedParts, secret: string): string {
     .join("");
   const head = [parts.method, parts.md5 ?? "", parts.contentType, parts.date].join("\n");
   return createHmac("sha1", secret).update(`${head}\n${headers}${parts.resource}`).digest("base64");
+}
+
+/** The whole answer of a streamed request that was refused; without its text where that is longer than 64 KiB. */
+export async function refusedAnswer(streamed: Streamed): Promise<Answered> {
+  const text = await boundedText(streamed.body, largestRefusal).catch(() => "");
+  streamed.discard();
+  return { ...streamed, body: Buffer.from(text), cut: false };
 }
 
 /** What a service says in the XML of a refusal. */

@@ -3,12 +3,20 @@
  * folder, and what the suites of all bindings have for it.
  */
 export const suites: Readonly<Record<string, readonly string[]>> = {
+  "alicloud.oss Alibaba Cloud OSS": [
+    "test/bindings/alicloud/alicloud.oss/",
+    "test/bindings/object-service/",
+  ],
   "amqp RabbitMQ": ["test/bindings/amqp/rabbitmq.test.ts"],
   "azure.cosmosdb.gremlinapi Apache Gremlin Server": [
     "test/bindings/azure/azure.cosmosdb.gremlinapi/server.test.ts",
   ],
   "azure.cosmosdb.gremlinapi Cosmos DB's Gremlin endpoint": [
     "test/bindings/azure/azure.cosmosdb.gremlinapi/index.test.ts",
+  ],
+  "aws.kinesis Kinesis' enhanced fan-out": [
+    "test/bindings/aws/aws.kinesis/event-stream.test.ts",
+    "test/bindings/aws/aws.kinesis/extended.test.ts",
   ],
   "aws.s3 MinIO": [
     "test/bindings/aws/aws.s3/index.test.ts",
@@ -18,6 +26,7 @@ export const suites: Readonly<Record<string, readonly string[]>> = {
   "dubbo Apache Dubbo": ["test/bindings/dubbo/real.test.ts"],
   "dubbo Dubbo's providers": ["test/bindings/dubbo/index.test.ts"],
   "gcp.bucket Pub/Sub (pstest)": ["test/bindings/gcp/gcp.bucket/notifications.test.ts"],
+  "huawei.obs Huawei Cloud OBS": ["test/bindings/huawei.obs/", "test/bindings/object-service/"],
   "kafka Microsoft Entra ID": ["test/bindings/kafka/authentication.test.ts"],
   "postgres Microsoft Entra ID": ["test/bindings/postgres/token-login.test.ts"],
   "redis Microsoft Entra ID": ["test/bindings/redis/entra-login.test.ts"],

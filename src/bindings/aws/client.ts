@@ -44,6 +44,8 @@ export type AwsRequest = {
   readonly signal: AbortSignal;
   /** Where it goes instead of the client's own endpoint. */
   readonly address?: Address;
+  /** What carries a request whose answer is read as it comes; absent: HTTP/1.1. */
+  readonly exchange?: (wanted: Request, signal: AbortSignal) => Promise<Streamed>;
 };
 
 const largestAnswer = 16 * 1024 * 1024;
@@ -215,7 +217,7 @@ export class AwsClient implements AsyncDisposable {
     const { wanted, signature } = this.#signed(request, credentials);
     const answered = await prefixed(
       `operation error ${this.service.id}: ${request.operation}, `,
-      this.#http.stream(wanted, request.signal),
+      (request.exchange ?? ((...wanted) => this.#http.stream(...wanted)))(wanted, request.signal),
     );
     if (!isSuccess(answered.status)) this.#hide(signature);
     return answered;

@@ -1,4 +1,3 @@
-import type { SecureContextOptions } from "node:tls";
 import { BindingError } from "../../errors.ts";
 import { parseAddress } from "../../http-client/address.ts";
 import {
@@ -66,7 +65,7 @@ export function checkMetadata(metadata: AwsMetadata): void {
 }
 
 /** The authorities to trust; `undefined`: the system's. */
-export async function trustOf({ caCert }: AwsMetadata): Promise<SecureContextOptions | undefined> {
+export async function trustOf({ caCert }: AwsMetadata): Promise<{ ca: string } | undefined> {
   const bundle = process.env["AWS_CA_BUNDLE"];
   if (caCert) return { ca: await pemOrFile("caCert", caCert) };
   return bundle ? { ca: await pemOrFile("AWS_CA_BUNDLE", bundle) } : undefined;

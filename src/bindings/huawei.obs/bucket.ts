@@ -2,15 +2,13 @@ import type { BindingError } from "../../errors.ts";
 import type { Answered } from "../../http-client/exchange.ts";
 import {
   refusalOf,
+  refusedAnswer,
   type ObjectRequest,
   type ObjectService,
 } from "../../http-client/object-service.ts";
 import { serviceFailure } from "../../http-client/service-client.ts";
 import { isSuccess } from "../../http-client/status.ts";
 import type { Streamed } from "../../http-client/streamed.ts";
-
-/** The most bytes of a refusal that are read. */
-const longestRefusal = 64 * 1024;
 
 /** Asks the bucket; a refusal is a failure in Dapr's words. */
 export async function ask(
@@ -34,15 +32,7 @@ export async function read(
   const request = { method: "GET", key } as const;
   const answered = await service.stream(request, signal);
   if (isSuccess(answered.status)) return answered;
-  const parts: Buffer[] = [];
-  let size = 0;
-  for await (const part of answered.body) {
-    parts.push(part);
-    size += part.length;
-    if (size > longestRefusal) break;
-  }
-  answered.discard();
-  throw failure(what, request, { ...answered, body: Buffer.concat(parts), cut: false });
+  throw failure(what, request, await refusedAnswer(answered));
 }
 
 /** As Dapr answers what was stored or deleted. */

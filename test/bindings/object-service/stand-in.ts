@@ -1,4 +1,5 @@
 import { createHmac } from "node:crypto";
+import type { IncomingMessage } from "node:http";
 import { startLoopback } from "../http/loopback-server.ts";
 
 export const accessKeyId = "UDSIAMSTUBTEST000001";
@@ -38,11 +39,7 @@ export async function startObjects(vendor: Vendor) {
     const [, named = ""] = path.split("/");
     const escaped = path.slice(named.length + 2);
     const key = decodeURIComponent(escaped);
-    const signed = vendor.scheme === "OBS" ? escaped : key;
-    const text = `${method}\n${String(headers["content-md5"] ?? "")}\n${headers["content-type"] ?? ""}\n${headers.date ?? ""}\n/${named}/${signed}`;
-    const signature = createHmac("sha1", secret).update(text).digest("base64");
-    if (headers.authorization !== `${vendor.scheme} ${accessKeyId}:${signature}`)
-      return refuse(403, "SignatureDoesNotMatch");
+    if (!isSigned(vendor, { method, url, headers })) return refuse(403, "SignatureDoesNotMatch");
     if (Math.abs(Date.now() - Date.parse(headers.date ?? "")) > 900_000)
       return refuse(403, "RequestTimeTooSkewed");
     if (!path.startsWith(`/${bucket}/`)) return refuse(404, "NoSuchBucket");
@@ -70,6 +67,20 @@ export async function startObjects(vendor: Vendor) {
     }
   });
   return { ...server, objects, state };
+}
+
+/** Whether a request has the signature that the vendor's reference asks for. */
+export function isSigned(
+  vendor: Vendor,
+  { method = "", url = "", headers }: Pick<IncomingMessage, "method" | "url" | "headers">,
+): boolean {
+  const [path = ""] = url.split("?", 1);
+  const [, named = ""] = path.split("/");
+  const escaped = path.slice(named.length + 2);
+  const signed = vendor.scheme === "OBS" ? escaped : decodeURIComponent(escaped);
+  const text = `${method}\n${String(headers["content-md5"] ?? "")}\n${headers["content-type"] ?? ""}\n${headers.date ?? ""}\n/${named}/${signed}`;
+  const signature = createHmac("sha1", secret).update(text).digest("base64");
+  return headers.authorization === `${vendor.scheme} ${accessKeyId}:${signature}`;
 }
 
 function listing(objects: ReadonlyMap<string, Buffer>, query: URLSearchParams): string {

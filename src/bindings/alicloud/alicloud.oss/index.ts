@@ -1,27 +1,29 @@
 import { randomUUID } from "node:crypto";
 import { defineBinding } from "../../../binding.ts";
+import { BindingError } from "../../../errors.ts";
 import { string } from "../../../metadata/fields.ts";
 import { caCertField } from "../../../metadata/tls-fields.ts";
-import type { Answered } from "../../../http-client/exchange.ts";
 import { examineBucket } from "../../../http-client/examine-bucket.ts";
-import { ObjectService, refusalOf } from "../../../http-client/object-service.ts";
+import type { Answered } from "../../../http-client/exchange.ts";
+import { ObjectService, refusalOf, refusedAnswer } from "../../../http-client/object-service.ts";
 import { serviceFailure } from "../../../http-client/service-client.ts";
 import { isSuccess } from "../../../http-client/status.ts";
 import { parseXml, textAt } from "../../../text/xml.ts";
 
 const vendor = { scheme: "OSS", prefix: "x-oss-", hasFolders: false } as const;
 const nothing = new Uint8Array();
-const key = string({
+const newKey = string({
   description:
     "The object's key, 1,023 bytes of UTF-8 at most. Without one a random UUID is its key.",
   example: "2026/order-42.json",
 });
+const key = string({ description: "The object's key.", example: "2026/order-42.json" });
 
-/** Stores objects in a bucket of Alibaba Cloud's OSS. */
+/** Stores and reads objects of a bucket of Alibaba Cloud's OSS. */
 export default defineBinding({
   name: "alicloud.oss",
   status: "beta",
-  summary: "Stores objects in a bucket of Alibaba Cloud OSS.",
+  summary: "Stores and reads objects in a bucket of Alibaba Cloud OSS.",
   provedBy: [{ system: "Alibaba Cloud OSS", kind: "stand-in" }],
 
   metadata: {
@@ -63,7 +65,7 @@ export default defineBinding({
   operations: {
     create: {
       description: "Stores the data as an object, which takes the place of one with the same key.",
-      request: { key },
+      request: { key: newKey },
       idempotent: ({ key }) => Boolean(key),
       async invoke({ service }, { data = nothing, request, signal }) {
         await put(service, request.key, data, signal);
@@ -72,8 +74,30 @@ export default defineBinding({
         await put(service, request.key, body, signal);
       },
     },
+    get: {
+      description: "Returns an object. Dapr has no such operation.",
+      request: { key },
+      idempotent: true,
+      async invoke({ service }, { request, signal }) {
+        const wanted = { method: "GET", key: demand(request.key) } as const;
+        const answered = await service.ask(wanted, signal);
+        if (isSuccess(answered.status)) return { data: answered.body };
+        throw failure(answered);
+      },
+      async invokeStream({ service }, { request, signal }) {
+        const wanted = { method: "GET", key: demand(request.key) } as const;
+        const answered = await service.stream(wanted, signal);
+        if (isSuccess(answered.status)) return { body: answered.body };
+        throw failure(await refusedAnswer(answered));
+      },
+    },
   },
 });
+
+function demand(key: string | undefined): string {
+  if (key) return key;
+  throw new BindingError("invalid_argument", "key is required: name the object to read");
+}
 
 async function put(
   service: ObjectService,
@@ -82,11 +106,15 @@ async function put(
   signal: AbortSignal,
 ): Promise<void> {
   const answered = await service.ask({ method: "PUT", key: key || randomUUID(), body }, signal);
+  if (!isSuccess(answered.status)) throw failure(answered);
+}
+
+/** A refusal in the words of Alibaba's SDK. */
+function failure(answered: Answered): BindingError {
   const { status } = answered;
-  if (isSuccess(status)) return;
   const { code, message, requestId } = refusalOf(answered);
   const said = `StatusCode=${status}, ErrorCode=${code}, ErrorMessage="${message}", RequestId=${requestId}`;
-  throw serviceFailure(`oss: service returned error: ${said}${grantOf(answered)}`, answered, {
+  return serviceFailure(`oss: service returned error: ${said}${grantOf(answered)}`, answered, {
     systemCode: code || undefined,
   });
 }

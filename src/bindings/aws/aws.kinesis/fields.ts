@@ -18,7 +18,7 @@ export const kinesisFields = {
   }),
   mode: string({
     description:
-      "`shared`: shards are polled, with leases in the lease table. `extended` (enhanced fan-out) is refused: it is not implemented.",
+      "`shared`: shards are polled, and share their throughput with all that read them. `extended` (enhanced fan-out): a consumer of the stream is registered by the name `consumerName`, and what comes is pushed. Both have leases in the lease table.",
     default: "shared",
     direction: "input",
   }),
@@ -91,14 +91,6 @@ export function checkSettings(metadata: KinesisMetadata): void {
     throw invalid("leaseDuration must be from 1s to 5m");
   if (pollInterval < 200 || pollInterval > 60_000)
     throw invalid("pollInterval must be from 200ms to 1m");
-}
-
-/** Throws a `BindingError` where an input asks for what is not there. */
-export function checkInput({ mode }: KinesisMetadata): void {
-  if (mode === "extended")
-    throw invalid(
-      "mode: extended, Kinesis' enhanced fan-out, is not implemented; use shared, or direction: output",
-    );
 }
 
 export function checkPartitionKey(key: string): void {

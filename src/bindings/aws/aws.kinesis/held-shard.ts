@@ -6,7 +6,7 @@ import { eventsOf } from "./events.ts";
 import { shardEnd } from "./lease-table.ts";
 import type { LeaseTable } from "./lease-table.ts";
 import type { Progress } from "./progress.ts";
-import type { Position, Shard, Stream } from "./stream.ts";
+import type { KinesisRecord, Position, Shard, Stream } from "./stream.ts";
 
 /** Why a shard is read no more. */
 export type Ended = "taken by another" | "lease expired" | "handed over" | "read to its end";
@@ -25,6 +25,8 @@ export type ShardOptions = {
   readonly takenAt: number;
   readonly leaseDuration: number;
   readonly pollInterval: number;
+  /** The ARN of the consumer whose subscriptions are read; absent: the shard is polled. */
+  readonly consumer: string | undefined;
   readonly deliver: (events: readonly InboundEvent[], source: string) => Promise<void>;
   readonly logger: Logger;
   readonly ended: (why: Ended) => void;
@@ -46,6 +48,8 @@ const parting = 30_000;
 /** Milliseconds between two checkpoints. */
 const checkpointInterval = 1_000;
 const mostTries = 3;
+/** Milliseconds that Kinesis wants to lie between two subscriptions of one consumer to one shard. */
+const betweenSubscriptions = 5_000;
 const never = new AbortController().signal;
 export const transient: ReadonlySet<string> = new Set([
   "unavailable",
@@ -98,8 +102,11 @@ export class HeldShard {
   /** Resolves once all that comes from then on is read. */
   async start(): Promise<void> {
     this.#timer = setInterval(() => this.#beat(), this.#tick);
-    const { stream, isNew } = this.#options;
-    const newest = isNew ? stream.iterator(this.id, "LATEST", this.#soon()) : undefined;
+    const { stream, isNew, consumer } = this.#options;
+    const newest =
+      isNew && consumer === undefined
+        ? stream.iterator(this.id, "LATEST", this.#soon())
+        : undefined;
     // Else it begins with the time that the table has.
     const iterator = await newest?.catch(() => undefined);
     this.#running = this.#run(iterator);
@@ -152,23 +159,59 @@ export class HeldShard {
 
   async #run(first: string | undefined): Promise<void> {
     const { signal } = this.#polling;
+    const { consumer } = this.#options;
     let iterator = first;
     let pause = 0;
     while (!this.#isRead && !signal.aborted) {
       await delay(pause, signal);
       if (signal.aborted) return;
       try {
+        if (consumer !== undefined) {
+          pause = await this.#subscribe(consumer);
+          continue;
+        }
         iterator ??= await this.#iterator();
         const { next, pause: wanted } = await this.#poll(iterator);
         ({ iterator, pause } = { iterator: next, pause: wanted });
-        this.#tries = 0;
-        this.#backOff.reset();
-        this.#options.condition("");
+        this.#isWell();
       } catch (error) {
         iterator = undefined;
         pause = this.#pauseAfter(BindingError.from(error, "unavailable"));
       }
     }
+  }
+
+  #isWell(): void {
+    this.#tries = 0;
+    this.#backOff.reset();
+    this.#options.condition("");
+  }
+
+  /** Reads one subscription to its end; resolves to the milliseconds until there may be another. */
+  async #subscribe(consumer: string): Promise<number> {
+    const { stream } = this.#options;
+    const { signal } = this.#polling;
+    const again = performance.now() + betweenSubscriptions;
+    try {
+      const subscription = stream.subscribe(consumer, this.id, this.#position, signal);
+      for await (const { records, reached } of subscription) {
+        this.#isWell();
+        await this.#take(records);
+        if (signal.aborted) return 0;
+        if (reached !== undefined) this.#position = { after: reached };
+        else {
+          this.#isRead = true;
+          this.#settled();
+          return 0;
+        }
+      }
+    } catch (error) {
+      const isRefused = BindingError.from(error).reason === "invalid_argument";
+      const otherwise = isRefused ? this.#otherwise() : undefined;
+      if (otherwise === undefined) throw error;
+      this.#position = otherwise;
+    }
+    return Math.max(betweenRequests, again - performance.now());
   }
 
   async #iterator(): Promise<string> {
@@ -198,13 +241,25 @@ export class HeldShard {
   }
 
   async #poll(iterator: string): Promise<{ next: string | undefined; pause: number }> {
-    const { stream, progress, pollInterval } = this.#options;
+    const { stream, pollInterval } = this.#options;
     const { records, next, behind } = await stream.records(iterator, this.#limit, this.#soon());
+    this.#limit = Math.min(mostRecords, this.#limit * 2);
+    await this.#take(records);
+    if (next === undefined && !this.#polling.signal.aborted) {
+      this.#isRead = true;
+      this.#settled();
+    }
+    const isCaughtUp = records.length === 0 && behind < pollInterval;
+    return { next, pause: isCaughtUp ? pollInterval : betweenRequests };
+  }
+
+  /** Delivers what came, and goes on behind it. */
+  async #take(records: readonly KinesisRecord[]): Promise<void> {
+    const { stream, progress } = this.#options;
     const place = {
       ...{ stream: stream.name, shard: this.id, progress, revoked: this.#withdrawal.signal },
       settled: () => this.#settled(),
     };
-    this.#limit = Math.min(mostRecords, this.#limit * 2);
     const last = records.at(-1);
     const events: InboundEvent[] = [];
     if (!this.#polling.signal.aborted) {
@@ -212,12 +267,6 @@ export class HeldShard {
       if (last !== undefined) this.#position = { after: last.sequence };
     }
     await this.#deliver(events);
-    if (next === undefined && !this.#polling.signal.aborted) {
-      this.#isRead = true;
-      this.#settled();
-    }
-    const isCaughtUp = last === undefined && behind < pollInterval;
-    return { next, pause: isCaughtUp ? pollInterval : betweenRequests };
   }
 
   async #deliver(events: readonly InboundEvent[]): Promise<void> {
@@ -236,7 +285,8 @@ export class HeldShard {
     if (this.#polling.signal.aborted) return 0;
     const { reason, systemCode } = error;
     if (systemCode === "ExpiredIteratorException") return betweenRequests;
-    if (transient.has(reason)) {
+    // The reader that had the shard before still has its subscription.
+    if (transient.has(reason) || systemCode === "ResourceInUseException") {
       // Without a code it is this process that has no room for so much.
       if (reason === "resource_exhausted" && systemCode === undefined)
         this.#limit = Math.max(1, Math.floor(this.#limit / 4));

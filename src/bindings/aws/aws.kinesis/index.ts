@@ -3,13 +3,7 @@ import { defineBinding } from "../../../binding.ts";
 import type { Reader } from "../../../binding.ts";
 import { problemsOf } from "../../../check-settings.ts";
 import { chainDriverVersions, needsAwsDriver } from "../../../identity/aws/identity.ts";
-import {
-  checkInput,
-  checkPartitionKey,
-  checkSettings,
-  createFields,
-  kinesisFields,
-} from "./fields.ts";
+import { checkPartitionKey, checkSettings, createFields, kinesisFields } from "./fields.ts";
 import { LeaseTable } from "./lease-table.ts";
 import { Stream } from "./stream.ts";
 import { StreamReader } from "./stream-reader.ts";
@@ -29,17 +23,16 @@ export default defineBinding({
   provedBy: [
     { system: "moto", kind: "emulator" },
     { system: "kinesalite", kind: "emulator" },
+    { system: "Kinesis' enhanced fan-out", kind: "stand-in" },
   ],
   drivers: chainDriverVersions,
   needsDriver: needsAwsDriver,
   metadata: kinesisFields,
 
-  check: (metadata, { input }) =>
-    problemsOf([() => checkSettings(metadata), () => input && checkInput(metadata)]),
+  check: (metadata) => problemsOf([() => checkSettings(metadata)]),
 
   async open({ metadata, directions, memory, driver, hide, signal }): Promise<Connection> {
     checkSettings(metadata);
-    if (directions.input) checkInput(metadata);
     const { streamName, consumerName, dynamodbEndpoint } = metadata;
     const opening = { metadata, memory, driver, ...(hide ? { hide } : {}) };
     const stream = await Stream.open(streamName, opening);

@@ -5,6 +5,7 @@ import { delay } from "../../../delay.ts";
 import { BindingError } from "../../../errors.ts";
 import { BackOff } from "../../../feed/back-off.ts";
 import { formatDuration } from "../../../metadata/duration.ts";
+import { registerConsumer } from "./consumer.ts";
 import type { kinesisFields } from "./fields.ts";
 import { HeldShard, transient } from "./held-shard.ts";
 import type { Ended } from "./held-shard.ts";
@@ -56,6 +57,7 @@ export class StreamReader implements Reader {
   /** Those that nobody has read before, as of this pass, and that begin with the newest. */
   readonly #new = new Set<string>();
   #claimed: string | undefined;
+  #consumer: string | undefined;
   #wake: () => void = () => undefined;
   #isWoken = false;
   #running: Promise<void> = Promise.resolve();
@@ -74,6 +76,9 @@ export class StreamReader implements Reader {
   async start(): Promise<void> {
     const signal = AbortSignal.any([this.#reading.signal, this.#stopping.signal]);
     await this.#table.prepare(signal);
+    const { mode, consumerName = "" } = this.#reading.metadata;
+    if (mode === "extended")
+      this.#consumer = await registerConsumer(this.#stream, consumerName, signal);
     await this.#pass();
     this.#running = this.#run();
   }
@@ -240,7 +245,7 @@ export class StreamReader implements Reader {
     const held: HeldShard = new HeldShard({
       ...{ stream: this.#stream, table: this.#table, shard, worker, progress, logger, takenAt },
       ...{ start: positionOf(start), isNew: this.#new.has(shard.id) },
-      ...{ leaseDuration, pollInterval: metadata.pollInterval },
+      ...{ leaseDuration, pollInterval: metadata.pollInterval, consumer: this.#consumer },
       deliver: (events, source) => this.#reading.deliver(events, source),
       ended: (why) => this.#ended(held, why),
       failed: (error) => this.#lose(error),

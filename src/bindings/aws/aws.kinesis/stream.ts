@@ -1,6 +1,11 @@
 import { BindingError } from "../../../errors.ts";
+import { jsonMembers } from "../../../http-client/service-client.ts";
 import { AwsClient } from "../client.ts";
 import type { AwsOpening } from "../client.ts";
+import { awsFailure } from "../failures.ts";
+import { exchangeOverHttp2 } from "../http2-exchange.ts";
+import { trustOf } from "../settings.ts";
+import { messagesOf } from "./event-stream.ts";
 
 export type Shard = {
   readonly id: string;
@@ -35,6 +40,12 @@ export type Fetched = {
   readonly behind: number;
 };
 
+/** What a subscription brings. */
+export type Subscribed = Pick<Fetched, "records"> & {
+  /** Up to here there is nothing more than what came; absent: the shard has ended. */
+  readonly reached: string | undefined;
+};
+
 const service = { id: "Kinesis", host: "kinesis" } as const;
 /** Ten MiB of records in base64, and what surrounds ten thousand of them. */
 const largestAnswer = 32 * 1024 * 1024;
@@ -43,15 +54,18 @@ const largestAnswer = 32 * 1024 * 1024;
 export class Stream implements AsyncDisposable {
   readonly name: string;
   readonly #client: AwsClient;
+  readonly #trust: Trust;
 
-  private constructor(name: string, client: AwsClient) {
+  private constructor(name: string, client: AwsClient, trust: Trust) {
     this.name = name;
     this.#client = client;
+    this.#trust = trust;
   }
 
   /** Asks nobody yet. */
   static async open(name: string, opening: AwsOpening): Promise<Stream> {
-    return new Stream(name, await AwsClient.open(opening, service));
+    const trust = await trustOf(opening.metadata);
+    return new Stream(name, await AwsClient.open(opening, service), trust);
   }
 
   /** What it is known by. */
@@ -106,15 +120,62 @@ export class Stream implements AsyncDisposable {
     const input = { ShardIterator: iterator, Limit: limit };
     const answer = await this.#json<RecordsAnswer>("GetRecords", input, signal);
     return {
-      records: (answer.Records ?? []).map((record) => ({
-        sequence: record.SequenceNumber,
-        key: record.PartitionKey,
-        data: Buffer.from(record.Data ?? "", "base64"),
-        arrived: millisecondsOf(record.ApproximateArrivalTimestamp),
-      })),
+      records: recordsOf(answer),
       next: answer.NextShardIterator || undefined,
       behind: answer.MillisBehindLatest ?? 0,
     };
+  }
+
+  /** The ARN of the stream. */
+  async arn(signal: AbortSignal): Promise<string> {
+    const input = { StreamName: this.name };
+    const answer = await this.#json<SummaryAnswer>("DescribeStreamSummary", input, signal);
+    return answer.StreamDescriptionSummary?.StreamARN ?? "";
+  }
+
+  /** A consumer that is registered. Rejects with `not_found` where it is not. */
+  async consumer(stream: string, name: string, signal: AbortSignal): Promise<Consumer> {
+    const input = { StreamARN: stream, ConsumerName: name };
+    const answer = await this.#json<DescribedConsumer>("DescribeStreamConsumer", input, signal);
+    return answer.ConsumerDescription ?? {};
+  }
+
+  async register(stream: string, name: string, signal: AbortSignal): Promise<void> {
+    const input = { StreamARN: stream, ConsumerName: name };
+    await this.#json("RegisterStreamConsumer", input, signal);
+  }
+
+  /** What comes into a shard from a position on, for the five minutes at most that Kinesis lets a subscription last. */
+  async *subscribe(
+    consumer: string,
+    shard: string,
+    position: Position,
+    signal: AbortSignal,
+  ): AsyncGenerator<Subscribed, void> {
+    const operation = "SubscribeToShard";
+    const input = {
+      ...{ ConsumerARN: consumer, ShardId: shard },
+      StartingPosition: startingPositionOf(position),
+    };
+    const { body } = await this.#client.stream({
+      ...{ operation, method: "POST", path: "/", signal },
+      headers: {
+        "Content-Type": "application/x-amz-json-1.1",
+        "X-Amz-Target": `Kinesis_20131202.${operation}`,
+      },
+      body: Buffer.from(JSON.stringify(input)),
+      exchange: (wanted, signal) => exchangeOverHttp2(wanted, this.#trust, signal),
+    });
+    for await (const { headers, payload } of messagesOf(body)) {
+      const type = headers.get(":message-type");
+      if (type !== "event") throw refusalIn(headers, payload);
+      if (headers.get(":event-type") !== "SubscribeToShardEvent") continue;
+      const event = JSON.parse(payload.toString("utf8")) as SubscribeEvent;
+      yield {
+        records: recordsOf(event),
+        reached: event.ContinuationSequenceNumber || undefined,
+      };
+    }
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -130,6 +191,18 @@ export class Stream implements AsyncDisposable {
     return this.#client.json<Answer>(target, input, signal, { maxBody: largestAnswer });
   }
 }
+
+type Trust = Awaited<ReturnType<typeof trustOf>>;
+
+type SummaryAnswer = { readonly StreamDescriptionSummary?: { readonly StreamARN?: string } };
+
+type Consumer = { readonly ConsumerARN?: string; readonly ConsumerStatus?: string };
+
+type DescribedConsumer = { readonly ConsumerDescription?: Consumer };
+
+type SubscribeEvent = Pick<RecordsAnswer, "Records"> & {
+  readonly ContinuationSequenceNumber?: string | null;
+};
 
 type ListedShard = {
   readonly ShardId: string;
@@ -165,6 +238,30 @@ function shardOf(listed: ListedShard): Shard {
     first: SequenceNumberRange?.StartingSequenceNumber ?? "0",
     isClosed: Boolean(SequenceNumberRange?.EndingSequenceNumber),
   };
+}
+
+function recordsOf({ Records = [] }: Pick<RecordsAnswer, "Records">): KinesisRecord[] {
+  return Records.map((record) => ({
+    sequence: record.SequenceNumber,
+    key: record.PartitionKey,
+    data: Buffer.from(record.Data ?? "", "base64"),
+    arrived: millisecondsOf(record.ApproximateArrivalTimestamp),
+  }));
+}
+
+/** What ends a subscription, as the error that a call would have been refused with. */
+function refusalIn(headers: ReadonlyMap<string, string>, payload: Buffer): BindingError {
+  const code = headers.get(":exception-type") ?? headers.get(":error-code") ?? "";
+  const { message } = jsonMembers(payload);
+  const said = headers.get(":error-message") ?? (typeof message === "string" ? message : "");
+  const status = code.startsWith("Internal") ? 500 : 400;
+  return awsFailure(service.id, "SubscribeToShard", { status, code, message: said.slice(0, 2048) });
+}
+
+function startingPositionOf(position: Position): object {
+  if (typeof position === "string") return { Type: position };
+  if ("at" in position) return { Type: "AT_TIMESTAMP", Timestamp: position.at / 1000 };
+  return { Type: "AFTER_SEQUENCE_NUMBER", SequenceNumber: position.after };
 }
 
 function iteratorOf(position: Position): object {

@@ -1,3 +1,4 @@
+import { text } from "node:stream/consumers";
 import { expect, onTestFinished, test } from "vitest";
 import oss from "../../../../src/bindings/alicloud/alicloud.oss/index.ts";
 import { signatureOf } from "../../../../src/http-client/object-service.ts";
@@ -9,7 +10,9 @@ import {
   startObjects,
 } from "../../object-service/stand-in.ts";
 import { serveObjects } from "../../object-service/serve.ts";
-import { openOutput } from "../../opened-output.ts";
+import { openOutput, textOf } from "../../opened-output.ts";
+
+async function* nothing() {}
 
 const serve = (properties: Record<string, string> = {}) =>
   serveObjects(vendor, oss, { accessKeyID: accessKeyId, accessKey: secret, ...properties });
@@ -61,6 +64,30 @@ test("what breaks off in the middle is not stored, and the failure is that of th
   const call = output.invokeStream("create", { key: "k" }, body());
   await expect(call).rejects.toThrow("the caller has gone");
   expect(server.objects.size).toBe(0);
+});
+
+test("get returns an object, whole and in parts", async () => {
+  const { server, output } = await serve();
+  server.objects.set("a b/1", Buffer.from("content"));
+  expect(textOf(await output.invoke("get", { key: "a b/1" }))).toBe("content");
+  const streamed = await output.invokeStream("get", { key: "a b/1" }, nothing());
+  expect(await text(streamed?.body ?? nothing())).toBe("content");
+});
+
+test("get of an object that is not there", async () => {
+  const { output } = await serve();
+  const missing = { reason: "not_found", effect: "rejected", systemCode: "NoSuchKey" };
+  await expect(output.invoke("get", { key: "x" })).rejects.toMatchObject(missing);
+  const stream = output.invokeStream("get", { key: "x" }, nothing());
+  await expect(stream).rejects.toMatchObject(missing);
+});
+
+test("get without a key", async () => {
+  const { server, output } = await serve();
+  await expect(output.invoke("get", { key: "" })).rejects.toMatchObject({
+    ...{ reason: "invalid_argument", message: "key is required: name the object to read" },
+  });
+  expect(server.received).toEqual([]);
 });
 
 test.each([

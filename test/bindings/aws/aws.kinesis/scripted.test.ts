@@ -263,7 +263,6 @@ test.each<[Record<string, string>, string]>([
   [{ streamName: "or/ders" }, "is no name of a stream"],
   [{ consumerName: "x y" }, "is no name of a table"],
   [{ mode: "fast" }, `aws.kinesis invalid "mode" field fast`],
-  [{ mode: "extended" }, "enhanced fan-out, is not implemented"],
   [{ leaseDuration: "10m" }, "leaseDuration must be"],
   [{ pollInterval: "10ms" }, "pollInterval must be"],
 ])("%j is refused", async (more, why) => {
