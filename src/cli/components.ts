@@ -66,13 +66,18 @@ function addListCommand(components: Command): void {
       await watchComponents(client, { name, json, table, unknown });
       return;
     }
-    const { components: all, storeTrouble } = await client.overview();
+    const { components: all, storeTrouble, storeDoubt } = await client.overview();
     const shown = name === undefined ? all : all.filter((one) => one.name === name);
     if (json) writeJson(shown);
     else if (shown.length > 0) process.stdout.write(`${table(shown)}\n`);
     if (storeTrouble !== undefined) process.stderr.write(`${plain(storeTrouble)}\n`);
+    else if (storeDoubt !== undefined) process.stderr.write(`${plain(doubtText(storeDoubt))}\n`);
     if (name !== undefined && shown.length === 0) throw unknown(name, all);
   });
+}
+
+function doubtText(doubt: string): string {
+  return `events whose attempts are used up would wait: ${doubt}`;
 }
 
 function addShowCommand(components: Command): void {

@@ -36,6 +36,8 @@ Examples:
     const options: RunOptions = { ...readServeOptions(command), ...(dry && { dry }) };
     if (dry !== undefined && options.workers > 1)
       throw new UsageError("--dry has one thread; leave out --workers");
+    if (dry !== undefined && options.store !== undefined)
+      throw new UsageError("--dry keeps its records in memory; leave out --store");
     const { serve } = await import("./serve.ts");
     const { serveUntilSignalled } = await import("./process-signals.ts");
     const { started } = await import("./serve-log.ts");

@@ -30,7 +30,7 @@ export function serveRelay(
     const settings = await readNatsSettings(place.servers, place.credentialsFile, process.env);
     return createNatsRelay({
       ...{ appId, replica, settings, driversFolder, replicas: place.replicas, store, logger },
-      doubt: async () => store.doubt?.(),
+      doubt: async (stream) => store.doubt?.(stream),
       memory: memory.share("relay"),
     });
   };

@@ -246,7 +246,7 @@ async function run(port: PeerPort, data: WorkerData): Promise<void> {
   const relay = serveRelay(options, {
     store: {
       replicas: { list: async () => [...(await parent.call("replicas", []))] },
-      doubt: () => parent.call("doubt", []),
+      doubt: (stream) => parent.call("doubt", [stream]),
     },
     ...{ replica: fleet?.replica, memory, logger: logger.child({ part: "relay" }) },
   });

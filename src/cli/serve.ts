@@ -178,7 +178,7 @@ async function begin(options: RunOptions, onStarted: () => void): Promise<Served
       observer: metrics,
       tracer: telemetry?.tracer,
       store,
-      ...{ fleet: fleet?.fleet, relay },
+      ...{ fleet: fleet?.fleet, relay: dryRun?.relay ?? relay },
       memory,
       http: createHttpEndpoints(memory, new CallerGate(callers, onRefused)),
       eventHistory: options.eventHistory,

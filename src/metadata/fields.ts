@@ -1,5 +1,5 @@
 import { parseBoolean } from "./boolean.ts";
-import { parseByteSize } from "./byte-size.ts";
+import { formatByteSize, parseByteSize } from "./byte-size.ts";
 import { parseDuration } from "./duration.ts";
 
 /**
@@ -25,7 +25,7 @@ export type Field<Value = unknown, Present extends boolean = boolean> = {
   readonly within: "request" | "answer" | undefined;
   /** The allowed texts, where they are a closed list. */
   readonly allowed: readonly string[] | undefined;
-  /** The bounds of an integer, where it has some of its own. */
+  /** The bounds of an integer, or of a size in bytes, where it has some of its own. */
   readonly bounds?: { readonly min?: number; readonly max?: number };
   /**
    * Set: it stands for all names that begin with this text, as written (`header:` for `header:NAME`), and its value is
@@ -106,17 +106,17 @@ export function integer<const O extends FieldOptions & { min?: number; max?: num
   options: O,
 ): Field<number, PresentIf<O>> {
   const { min = Number.MIN_SAFE_INTEGER, max = Number.MAX_SAFE_INTEGER } = options;
-  const bounds = {
-    ...(options.min === undefined ? {} : { min }),
-    ...(options.max === undefined ? {} : { max }),
-  };
   const field = declare("integer", options, (text) => {
     const value = parseInteger(text);
     if (value === undefined) return { problem: "is not an integer" };
     if (value < min || value > max) return { problem: `must be from ${min} to ${max}` };
     return { value };
   });
-  return { ...field, bounds };
+  return { ...field, bounds: boundsOf(options) };
+}
+
+function boundsOf({ min, max }: { min?: number; max?: number }): NonNullable<Field["bounds"]> {
+  return { ...(min === undefined ? {} : { min }), ...(max === undefined ? {} : { max }) };
 }
 
 /** A decimal number; the empty text is 0. */
@@ -147,13 +147,18 @@ export function duration<const O extends FieldOptions & { bare?: "ms"; positive?
 }
 
 /** A Kubernetes quantity in bytes: `512`, `64k`, `4Mi`. */
-export function byteSize<const O extends FieldOptions>(options: O): Field<number, PresentIf<O>> {
-  return declare("byteSize", options, (text) => {
+export function byteSize<const O extends FieldOptions & { min?: number }>(
+  options: O,
+): Field<number, PresentIf<O>> {
+  const { min } = options;
+  const field = declare("byteSize", options, (text) => {
     const value = parseByteSize(text);
-    return value === undefined
-      ? { problem: 'is not a size such as "512", "64k" or "4Mi"' }
-      : { value };
+    if (value === undefined) return { problem: 'is not a size such as "512", "64k" or "4Mi"' };
+    if (min !== undefined && value < min)
+      return { problem: `must be at least ${formatByteSize(min)}` };
+    return { value };
   });
+  return { ...field, bounds: boundsOf(options) };
 }
 
 /** Texts separated by commas, each trimmed, empty ones left out. */

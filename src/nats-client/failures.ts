@@ -68,9 +68,11 @@ const noStream = 10_059;
 
 /** By JetStream's own code. What is not here: by its status. */
 const reasons: Readonly<Record<number, Reason>> = {
+  10_002: "resource_exhausted",
   10_014: "not_found",
   10_023: "resource_exhausted",
   10_026: "resource_exhausted",
+  10_028: "resource_exhausted",
   10_037: "not_found",
   10_039: "failed_precondition",
   10_047: "resource_exhausted",
@@ -81,6 +83,8 @@ const reasons: Readonly<Record<number, Reason>> = {
   10_071: "failed_precondition",
   10_076: "failed_precondition",
   10_077: "resource_exhausted",
+  10_113: "failed_precondition",
+  10_122: "resource_exhausted",
 };
 
 const byStatus: Readonly<Record<number, Reason>> = {

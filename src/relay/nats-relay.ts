@@ -20,8 +20,8 @@ export type NatsRelayOptions = {
   /** Copies of the streams that are made. Default: as many as servers, up to 3. */
   readonly replicas?: number | undefined;
   readonly store: { readonly replicas: Pick<ReplicaStore, "list"> };
-  /** Why an acknowledgement of the servers is not durable; `undefined`: it is. */
-  readonly doubt: () => Promise<string | undefined>;
+  /** Why an acknowledgement of the servers of a stream is not durable; `undefined`: it is. */
+  readonly doubt: (stream: string) => Promise<string | undefined>;
   /** Counts the messages that come in. */
   readonly memory: MemoryShare;
   readonly logger: Logger;

@@ -16,7 +16,8 @@ export type Published =
   | { readonly kind: "stored"; readonly sequence: number }
   /** One of the messages is in the stream already, and of several none was stored now. */
   | { readonly kind: "duplicate" }
-  | { readonly kind: "full" }
+  /** The stream holds no more; `noRoom`: the servers, or the account, have no room for it. */
+  | { readonly kind: "full"; readonly noRoom?: string }
   /** Another replica writes since. */
   | { readonly kind: "fenced" };
 
@@ -24,7 +25,8 @@ const publishTimeout = 10_000;
 const wrongSequence: ReadonlySet<string> = new Set(["10071", "10164"]);
 const duplicateInBatch = "10201";
 const noMessage = "10037";
-const isFull = /maximum (messages|bytes) exceeded|insufficient (storage )?resources/i;
+const isFull = /maximum (messages|bytes) exceeded/i;
+const hasNoRoom = /insufficient (storage )?resources|resource limits exceeded/i;
 
 type Answer = {
   readonly seq: number;
@@ -77,6 +79,7 @@ async function outcome(
   const code = String(error.err_code ?? "");
   if (code === duplicateInBatch) return { kind: "duplicate" };
   if (isFull.test(description)) return { kind: "full" };
+  if (hasNoRoom.test(description)) return { kind: "full", noRoom: description };
   // The server says the same while an earlier publication is on its way through the cluster.
   if (wrongSequence.has(code) && (await lastEpoch(link, names)).sequence !== epoch)
     return { kind: "fenced" };
@@ -129,7 +132,7 @@ export async function beginEpoch(
     if (error === undefined) return seq;
     if (wrongSequence.has(String(error.err_code ?? ""))) continue;
     const text = `the relay's writer could not begin: ${error.description ?? ""}`;
-    const full = isFull.test(error.description ?? "");
+    const full = isFull.test(error.description ?? "") || hasNoRoom.test(error.description ?? "");
     throw new BindingError(full ? "resource_exhausted" : "unavailable", text);
   }
 }

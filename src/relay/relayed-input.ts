@@ -14,8 +14,8 @@ export type RelayedInputOptions = {
   readonly replicas: number | undefined;
   /** How many replicas deliver events of a component, this one included. */
   readonly members: (component: string) => number;
-  /** Why an acknowledgement of the server is not durable; `undefined`: it is. */
-  readonly unsafe: () => Promise<string | undefined>;
+  /** Why an acknowledgement of the servers of a stream is not durable; `undefined`: it is. */
+  readonly unsafe: (stream: string) => Promise<string | undefined>;
 };
 
 /** How long a source that is read no more may wait for the relay, in milliseconds. */
@@ -122,7 +122,9 @@ export class RelayedInput implements RelayedReader {
     const { ownership, logger, keyOf, enter, count, read } = this.#opening;
     const { signal } = this.#ended;
     const writer = new RelayWriter({
-      ...{ names: this.#names, partitions: this.#partitions, logger, keyOf, enter, unsafe },
+      ...{ names: this.#names, partitions: this.#partitions, logger, keyOf, enter },
+      unsafe: () => unsafe(this.#names.stream),
+      maxBytes: this.#opening.maxBytes,
       token: ownership === undefined ? undefined : (ownership.epoch ?? 0),
       link: (until) => shared.get(until),
       report: (text) => this.#report("source", text),

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { BindingError } from "../errors.ts";
 import { isSince } from "../nats-client/jetstream.ts";
+import { explainRoom } from "../nats-client/room.ts";
 import type { RelayLink } from "./link.ts";
 
 const nanoseconds = 1_000_000;
@@ -113,7 +114,8 @@ export async function useStream(
     return stateOf(made);
   } catch (error) {
     // Another replica was faster.
-    if (!(error instanceof BindingError) || error.systemCode !== isThere) throw error;
+    if (!(error instanceof BindingError) || error.systemCode !== isThere)
+      throw explainRoom(error, limitOf(settings));
     const made = await streamInfo(link, names);
     if (made === undefined) throw error;
     return stateOf(made);
@@ -131,10 +133,17 @@ async function resize(
   link: RelayLink,
   names: RelayNames,
   { config }: StreamInfo,
-  { maxBytes }: StreamSettings,
+  { maxBytes }: Pick<StreamSettings, "maxBytes">,
 ): Promise<void> {
   const what = `the limit of the relay's stream ${names.stream} could not be changed`;
-  await link.api(`STREAM.UPDATE.${names.stream}`, { ...config, max_bytes: maxBytes }, what);
+  const body = { ...config, max_bytes: maxBytes };
+  await link.api(`STREAM.UPDATE.${names.stream}`, body, what).catch((error: unknown) => {
+    throw explainRoom(error, limitOf({ maxBytes }));
+  });
+}
+
+function limitOf({ maxBytes }: Pick<StreamSettings, "maxBytes">) {
+  return { maxBytes, setting: "relayMaxBytes" };
 }
 
 async function streamInfo(link: RelayLink, names: RelayNames): Promise<StreamInfo | undefined> {

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import type { InboundEvent, Logger } from "../binding.ts";
 import { BindingError, messageOf } from "../errors.ts";
 import { delay } from "../delay.ts";
+import { moreRoom } from "../nats-client/room.ts";
 import { messageId, partsOf } from "./envelope.ts";
 import type { RelayLink } from "./link.ts";
 import { beginEpoch, publish, type Outgoing } from "./publication.ts";
@@ -18,6 +19,8 @@ export type Hop = {
 export type WriterOptions = {
   readonly names: RelayNames;
   readonly partitions: number;
+  /** The most bytes that the stream holds. */
+  readonly maxBytes: number;
   readonly logger: Logger;
   /** The fencing token; `undefined`: several may write. */
   readonly token: number | undefined;
@@ -133,9 +136,13 @@ export class RelayWriter {
   #messagesOf(event: InboundEvent, hop: Hop, partition: number): Outgoing[] {
     const subject = this.#options.names.subject(partition);
     const id = messageId(event);
-    return partsOf(event, hop.trace, this.#limit - headerRoom).map((data, index) =>
-      index === 0 ? { subject, data, id } : { subject, data },
-    );
+    const parts = partsOf(event, hop.trace, this.#limit - headerRoom);
+    const bytes = parts.reduce((sum, { length }) => sum + length + headerRoom, headerRoom);
+    if (bytes > this.#options.maxBytes) {
+      const text = `an event of ${bytes} bytes cannot be relayed: the stream holds ${this.#options.maxBytes}; make relayMaxBytes larger`;
+      throw new BindingError("resource_exhausted", text);
+    }
+    return parts.map((data, index) => (index === 0 ? { subject, data, id } : { subject, data }));
   }
 
   #partitionOf(event: InboundEvent): number {
@@ -177,10 +184,7 @@ export class RelayWriter {
         const isStored = await this.#publish(batch);
         failures = 0;
         if (isStored) this.#options.report("");
-        else if (!this.#isFenced) {
-          this.#options.report("the relay is full: its source waits until events were delivered");
-          if (!(await this.#rest(fullPause))) break;
-        }
+        else if (!this.#isFenced && !(await this.#rest(fullPause))) break;
       } catch (error) {
         if (this.#ended.signal.aborted) break;
         const reason = messageOf(error);
@@ -211,7 +215,7 @@ export class RelayWriter {
     return this.#queue.slice(0, count);
   }
 
-  /** False: the stream is full, or another one writes. */
+  /** False: nothing more is stored now, which is said. */
   async #publish(batch: readonly Held[]): Promise<boolean> {
     const { link, names } = this.#options;
     const current = await link(this.#ended.signal);
@@ -232,6 +236,11 @@ export class RelayWriter {
         return true;
       case "full":
         if (batch.length > 1 && only !== undefined) return this.#publish([only]);
+        this.#options.report(
+          result.noRoom === undefined
+            ? "the relay is full: its source waits until events were delivered"
+            : `the NATS servers have no room for what is relayed (${result.noRoom}): the source waits; ${moreRoom}`,
+        );
         return false;
       case "fenced":
         this.#isFenced = true;

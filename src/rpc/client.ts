@@ -71,12 +71,20 @@ export class RuntimeClient implements Disposable {
     return (await this.overview()).components;
   }
 
-  /** Every component, and why durable records cannot be kept now; `undefined`: they can. */
-  async overview(): Promise<{ components: ListedComponent[]; storeTrouble: string | undefined }> {
-    const { components, storeTrouble } = await this.#caller.call((options) =>
+  /** Every component, and why durable records, or dead letters, cannot be kept now; `undefined`: they can. */
+  async overview(): Promise<{
+    components: ListedComponent[];
+    storeTrouble: string | undefined;
+    storeDoubt: string | undefined;
+  }> {
+    const { components, storeTrouble, storeDoubt } = await this.#caller.call((options) =>
       this.#operations.listComponents({}, options),
     );
-    return { components: components.map(listed), storeTrouble: storeTrouble || undefined };
+    return {
+      components: components.map(listed),
+      storeTrouble: storeTrouble || undefined,
+      storeDoubt: storeDoubt || undefined,
+    };
   }
 
   [Symbol.dispose](): void {

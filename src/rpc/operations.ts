@@ -46,6 +46,7 @@ export function operationsService(options: OperationsServiceOptions): Service {
     listComponents: () => ({
       components: runtime.components().map(describeComponent),
       storeTrouble: store?.trouble ?? "",
+      storeDoubt: store?.doubted ?? "",
     }),
     describeComponent: ({ name }) =>
       answering(() => ({ component: describeComponent(findComponent(runtime, name)) })),

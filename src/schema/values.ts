@@ -1,5 +1,6 @@
 import type { Json } from "../metadata/describe.ts";
-import type { Field } from "../metadata/fields.ts";
+import { formatByteSize } from "../metadata/byte-size.ts";
+import type { Field, FieldKind } from "../metadata/fields.ts";
 
 /** A JSON Schema, or a part of one. */
 export type Schema = { readonly [key: string]: Json };
@@ -61,7 +62,7 @@ function typeOf(field: Field): Schema {
   const errorMessage =
     bounds.min === undefined && bounds.max === undefined
       ? needs[kind]
-      : `This must be ${boundsText(bounds)}.`;
+      : `This must be ${boundsText(kind, bounds)}.`;
   return {
     type: types[kind],
     pattern: `^(?:${patterns[kind]})$|${template}`,
@@ -72,7 +73,8 @@ function typeOf(field: Field): Schema {
   };
 }
 
-function boundsText({ min, max }: NonNullable<Field["bounds"]>): string {
+function boundsText(kind: FieldKind, { min, max }: NonNullable<Field["bounds"]>): string {
+  if (kind === "byteSize") return `a size such as "4Mi", of at least ${formatByteSize(min ?? 0)}`;
   if (min === undefined) return `an integer of at most ${max}`;
   return max === undefined ? `an integer of at least ${min}` : `an integer from ${min} to ${max}`;
 }

@@ -33,6 +33,8 @@ export type Store = {
   readonly shared: boolean;
   /** Why nothing can be written now, in a sentence; `undefined` as far as is known it can. */
   readonly trouble: string | undefined;
+  /** Why events whose attempts are used up would wait, as far as that was looked at; absent or `undefined`: they would not. */
+  readonly doubted?: string | undefined;
   close(): Promise<void>;
 };
 
@@ -42,18 +44,24 @@ export type CheckedStore = Store & {
    * the way is logged and in `trouble`. Makes no folder that is not there. Never rejects.
    */
   look(): Promise<void>;
-  /** Why what its servers have acknowledged is not durable; `undefined`: it is, or nobody minds. Never rejects. Absent: it is. */
-  doubt?(): Promise<string | undefined>;
+  /**
+   * Why what its servers have acknowledged is not durable; `undefined`: it is, or nobody minds. Never rejects. Absent: it
+   * is. `stream`: of another stream on these servers.
+   */
+  doubt?(stream?: string): Promise<string | undefined>;
 };
 
 export type StoreLogger = {
   info(fields: { folder: string } | { store: string }, message: string): void;
-  warn(fields: { component: string; deadLetters: number }, message: string): void;
+  warn(
+    fields: { component: string; deadLetters: number } | { store: string },
+    message: string,
+  ): void;
   error(fields: { folder?: string; store?: string }, message: string): void;
 };
 
 /** Whether durable records can be kept now. */
-export type StoreState = Pick<Store, "trouble">;
+export type StoreState = Pick<Store, "trouble" | "doubted">;
 
 export type DeadLetterStore = {
   /**

@@ -108,7 +108,7 @@ export type ParentApi = {
   /** The replicas that live. */
   replicas(): readonly ReplicaRecord[];
   /** See `CheckedStore.doubt`. */
-  doubt(): string | undefined;
+  doubt(stream: string | undefined): string | undefined;
   ended(events: readonly Ended[]): void;
   /** See `DialledStreams`. */
   batch(id: number, bytes: Uint8Array, events: number): void;

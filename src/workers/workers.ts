@@ -294,7 +294,7 @@ export class Workers {
         ),
       release: (id) => leases?.release(worker, id),
       replicas: () => store.replicas.list(),
-      doubt: () => store.doubt?.(),
+      doubt: (stream) => store.doubt?.(stream),
       ended: (events) => {
         for (const event of events) recordEnded(history, event);
       },

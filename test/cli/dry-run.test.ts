@@ -60,9 +60,9 @@ spec:
   metadata: [{ name: vaultAddr, value: "https://vault.invalid" }, { name: vaultToken, value: token }]
 `;
 
-function dryRun(feed: string, args: readonly string[]): Command {
+function dryRun(feed: string, args: readonly string[], yaml = components): Command {
   const files = folder({ "app.mjs": app, "feed.jsonl": feed });
-  const resources = folder({ "all.yaml": components });
+  const resources = folder({ "all.yaml": yaml });
   return new Command([
     ...["run", "--dry", "--dapr-http-port=0", "--dapr-grpc-port=0", "--enable-metrics=false"],
     ...["--dapr-listen-addresses=127.0.0.1", "--resources-path", resources, ...args],
@@ -128,6 +128,10 @@ test("a fault of no component ends the run", async () => {
 test.each([
   [["--dry", "--fault", "orders: fial"], '"fial" is no fault; did you mean fail?'],
   [["--fault", "orders: fail"], "--fault needs --dry"],
+  [
+    ["--dry", "--store", "nats://127.0.0.1:1"],
+    "--dry keeps its records in memory; leave out --store",
+  ],
   [["--feed", "-"], "--feed needs --dry"],
   [["--dry", "--feed", "/nowhere/feed.jsonl"], "--feed /nowhere/feed.jsonl cannot be read: "],
 ])("run %j is refused: %s", async (args, why) => {
@@ -140,4 +144,18 @@ test("a dry run has one thread, and says so", async () => {
   const { code, stderr } = await cufflinkHere(["run", "--dry", "--workers", "2", "--", "true"]);
   expect(stderr).toContain("--dry has one thread; leave out --workers");
   expect(code).toBe(2);
+});
+
+test("what is relayed is read and delivered by the run itself", async () => {
+  const relayed = components.replace(
+    "queueName, value: orders }",
+    '$&\n    - { name: relay, value: "true" }',
+  );
+  const command = dryRun(
+    '{"output":"db","operation":"get","text":"Ada"}\n{"input":"orders","json":{"id":1}}\n',
+    [],
+    relayed,
+  );
+  expect(await command.exited).toBe(0);
+  expect(command.stdout).toMatch(/"input":"orders".*"handled"/);
 });

@@ -2,7 +2,10 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { FleetOutcome, SourceOutcome } from "./cell.ts";
 
-const file = join(import.meta.dirname, "record.json");
+/** What was run: the usual sources, or those of which Kafka is one. */
+export type FleetRecord = "record" | "record-kafka";
+
+const fileOf = (record: FleetRecord): string => join(import.meta.dirname, `${record}.json`);
 
 /** The last run of one cell. */
 export type FleetEntry = FleetOutcome & {
@@ -15,21 +18,29 @@ export type FleetEntry = FleetOutcome & {
 };
 
 /** The last run of each cell, in the order of the cells. */
-function readEntries(): FleetEntry[] {
+function readEntries(record: FleetRecord): FleetEntry[] {
+  const file = fileOf(record);
   return existsSync(file) ? (JSON.parse(readFileSync(file, "utf8")) as FleetEntry[]) : [];
 }
 
 /** Puts what came of a cell in place of what came of it before. */
-export function keep(entry: FleetEntry, order: readonly string[]): void {
-  const others = readEntries().filter(({ strike }) => strike !== entry.strike);
+export function keep(record: FleetRecord, entry: FleetEntry, order: readonly string[]): void {
+  const others = readEntries(record).filter(({ strike }) => strike !== entry.strike);
   const all = [...others, entry].filter(({ strike }) => order.includes(strike));
   all.sort((one, other) => order.indexOf(one.strike) - order.indexOf(other.strike));
-  writeFileSync(file, `${JSON.stringify(all, null, 2)}\n`);
+  writeFileSync(fileOf(record), `${JSON.stringify(all, null, 2)}\n`);
 }
 
 /** The generated part of docs/fleet-proofs.md. */
 export function markdownFleet(): string {
-  const entries = readEntries();
+  return [
+    ...sectionOf("What came of each cell", readEntries("record")),
+    "",
+    ...sectionOf("What came of each cell with Kafka", readEntries("record-kafka")),
+  ].join("\n");
+}
+
+function sectionOf(title: string, entries: readonly FleetEntry[]): string[] {
   const rows = entries.flatMap((entry) => [
     ...entry.sources.map((source, index) => sourceRow(index === 0 ? entry.strike : "", source)),
     ...(entry.notRun === undefined
@@ -38,7 +49,7 @@ export function markdownFleet(): string {
   ]);
   const failed = entries.filter(({ failures }) => failures.length > 0);
   return [
-    "## What came of each cell",
+    `## ${title}`,
     "",
     `${entries.length} cells, ${failed.length} failed.`,
     "",
@@ -48,7 +59,7 @@ export function markdownFleet(): string {
     "",
     ...failed.map(({ strike, failures }) => `- **${strike}**: ${failures.join("; ")}`),
     "",
-    "## When, and from which commit",
+    "When, and from which commit:",
     "",
     "| What happened | Seed | Seconds | Commit | Date |",
     "| --- | --: | --: | --- | --- |",
@@ -56,7 +67,7 @@ export function markdownFleet(): string {
       ({ strike, seed, seconds, commit, date }) =>
         `| ${strike} | ${seed} | ${seconds} | ${commit} | ${date} |`,
     ),
-  ].join("\n");
+  ];
 }
 
 function sourceRow(strike: string, outcome: SourceOutcome): string {

@@ -13,7 +13,8 @@ import { strikes, type Strike } from "./strikes.ts";
 
 const usage = `usage: npm run test:fleet -- [options]
   --only TEXTS     cells whose name has one of the texts, parted by commas
-  --source NAMES   sources: cron, file, redis.streams, "postgres, relayed", kafka, parted by semicolons. Default: all but kafka
+  --source NAMES   sources: cron, file, redis.streams, "postgres, relayed", kafka, parted by semicolons. Default: all but kafka.
+                   Strikes look for the owner of cron, so name it, too: "cron;kafka" has a record of its own
   --seed N         default 1: chooses among replicas and servers, and the times
   --rounds N       how often each cell is run, each time with the next seed
   --workers N      threads of each replica; default 1
@@ -119,5 +120,10 @@ function note(outcome: FleetOutcome, seconds: number, notRun?: string): void {
   for (const one of outcome.sources) process.stdout.write(`  ${JSON.stringify(one)}\n`);
   for (const failure of failures) process.stdout.write(`  ${failure}\n`);
   if (values["no-record"]) return;
-  keep({ ...outcome, ...stamp, seconds, ...(notRun === undefined ? {} : { notRun }) }, order);
+  const record = sources.includes(records) ? "record-kafka" : "record";
+  keep(
+    record,
+    { ...outcome, ...stamp, seconds, ...(notRun === undefined ? {} : { notRun }) },
+    order,
+  );
 }

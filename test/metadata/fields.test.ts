@@ -83,6 +83,10 @@ test("duration counts bare integers in its unit", () => {
 test("byteSize, list and oneOf", () => {
   expect(read(byteSize({ description }), "4Mi")).toBe(4 * 1024 * 1024);
   expect(read(byteSize({ description }), "4K")).toContain("is not a size");
+  const large = byteSize({ description, min: 64 * 1024 });
+  expect(read(large, "64Ki")).toBe(65_536);
+  for (const text of ["0", "-1", "-1Mi", "65535", "1"])
+    expect(read(large, text)).toContain("must be at least 64Ki");
   expect(read(list({ description }), " a, b,,c ")).toEqual(["a", "b", "c"]);
   expect(read(oneOf(["PLAIN", "SCRAM"], { description }), "scram")).toBe("SCRAM");
   expect(read(oneOf(["PLAIN", "SCRAM"], { description }), "x")).toBe("must be one of PLAIN, SCRAM");

@@ -25,7 +25,7 @@ describeWith("nats", (server) => {
       const fenced = vi.fn();
       const reports: string[] = [];
       const one = new RelayWriter({
-        ...{ names, partitions: 2, logger: keepingLogger(), token, fenced },
+        ...{ names, partitions: 2, maxBytes: 2 ** 20, logger: keepingLogger(), token, fenced },
         link: async () => own,
         keyOf: ({ key }) => (typeof key === "string" ? key : undefined),
         unsafe: async () => undefined,
@@ -65,6 +65,19 @@ describeWith("nats", (server) => {
     await other.deliver(events);
     await vi.waitFor(() => expect(events[2]?.settlements).toHaveLength(1));
     expect(await messages()).toBe(3);
+  });
+
+  test("an event that the stream could never hold goes back, and those behind it go on", async () => {
+    const { writer, messages } = await place();
+    const one = writer(undefined);
+    const [large, small] = [sourceEvent("x".repeat(2 ** 20)), sourceEvent("small")];
+    await one.deliver([large, small]);
+    await vi.waitFor(() => expect(small.settlements).toEqual([{ outcome: "handled" }]));
+    expect(large.settlements).toMatchObject([{ outcome: "returned", after: 60_000 }]);
+    expect(one.reports[0]).toMatch(
+      /cannot be relayed: the stream holds 1048576; make relayMaxBytes/,
+    );
+    expect(await messages()).toBe(1);
   });
 
   test("one whose answer was lost publishes the same again", async () => {

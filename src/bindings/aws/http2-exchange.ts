@@ -7,7 +7,7 @@ import type { ClientTls } from "../../grpc/client-socket.ts";
 import { Code } from "../../grpc/status.ts";
 import type { Request } from "../../http-client/client.ts";
 import { toFlatList } from "../../http-client/headers.ts";
-import { proxyFor, readProxyRules } from "../../http-client/proxy.ts";
+import { proxyFor, readProxyRules } from "../../proxy/rules.ts";
 import type { Streamed } from "../../http-client/streamed.ts";
 import type { Http2ClientConnection } from "../../http2/client-connection.ts";
 import type { Http2Stream } from "../../http2/stream.ts";

@@ -130,5 +130,5 @@ function checkPem(field: string, read: () => unknown): void {
 }
 
 function invalid(message: string): BindingError {
-  return new BindingError("failed_precondition", message, { effect: "unsent" });
+  return new BindingError("invalid_argument", message, { effect: "unsent" });
 }

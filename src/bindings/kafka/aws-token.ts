@@ -24,7 +24,7 @@ const lifetime = 900;
 export function awsToken(metadata: KafkaMetadata, access: LoginAccess): () => Promise<string> {
   const region = metadata.region || environmentRegion();
   if (!region || !isRegion(region)) {
-    throw new BindingError("failed_precondition", "kafka error: authType awsiam needs region", {
+    throw new BindingError("invalid_argument", "kafka error: authType awsiam needs region", {
       effect: "unsent",
     });
   }

@@ -80,7 +80,7 @@ export default defineBinding({
     const exclude = excludeOf(metadata.excludeHeaderMetaRegex);
     if (directions.input && metadata.topics?.length && !metadata.consumerGroup) {
       throw new BindingError(
-        "failed_precondition",
+        "invalid_argument",
         "kafka error: topics are given without consumerGroup; name the group to read them in",
         { effect: "unsent" },
       );
@@ -321,7 +321,7 @@ function excludeOf(text: string | undefined): RegExp | undefined {
     return new RegExp(rest, flags);
   } catch (error) {
     throw new BindingError(
-      "failed_precondition",
+      "invalid_argument",
       `kafka error: excludeHeaderMetaRegex: ${messageOf(error)}`,
       { effect: "unsent" },
     );

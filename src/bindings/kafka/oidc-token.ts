@@ -46,7 +46,7 @@ function readKey(pem: string, certificate: string | undefined): AssertionKey {
     return readAssertionKey(pem, certificate);
   } catch {
     throw new BindingError(
-      "failed_precondition",
+      "invalid_argument",
       "kafka error: oidcClientAssertionKey or oidcClientAssertionCert is no PEM text",
       { effect: "unsent" },
     );
@@ -54,7 +54,7 @@ function readKey(pem: string, certificate: string | undefined): AssertionKey {
 }
 
 function missing(field: string, type: string): BindingError {
-  return new BindingError("failed_precondition", `kafka error: authType ${type} needs ${field}`, {
+  return new BindingError("invalid_argument", `kafka error: authType ${type} needs ${field}`, {
     effect: "unsent",
   });
 }

@@ -74,9 +74,11 @@ export const componentFields = {
     max: 256,
   }),
   relayMaxBytes: byteSize({
-    description: "With `relay`: the most bytes of the stream. While it is full the source waits.",
+    description:
+      "With `relay`: the most bytes of the stream, at least 64Ki. While it is full the source waits; an event that is larger is not relayed.",
     direction: "input",
     default: "256Mi",
+    min: 64 * 1024,
   }),
   replyFanOut: bool({
     description:

@@ -32,7 +32,7 @@ export async function relayedReading(
 ): Promise<RelayedReader> {
   const { name, appId, relay, fleet, code, logger, observer } = options;
   if (relay === undefined)
-    throw new BindingError("failed_precondition", noRelay, { effect: "unsent" });
+    throw new BindingError("invalid_argument", noRelay, { effect: "unsent" });
   const { binding } = code;
   const shared = binding.isShared?.(metadata) ?? binding.guarantee?.shared === true;
   const ownership = (settings.singleton ?? !shared) ? fleet?.own(name) : undefined;

@@ -13,7 +13,10 @@ export type DurabilityOptions = {
    * account. None: it is not known.
    */
   readonly monitoring: readonly string[];
+  /** The stream of the records. */
   readonly stream: string;
+  /** Told each answer about that stream that differs from the one before. */
+  readonly changed?: ((doubt: string | undefined) => void) | undefined;
 };
 
 /** How long an answer holds, in milliseconds: a good one, and another. */
@@ -39,30 +42,44 @@ const remedy =
 export class Durability {
   readonly #connection: StoreConnection;
   readonly #options: DurabilityOptions;
-  #known: { readonly doubt: string | undefined; readonly until: number } | undefined;
-  #asking: Promise<string | undefined> | undefined;
+  /** By stream: each has servers of its own. */
+  readonly #known = new Map<string, { doubt: string | undefined; until: number }>();
+  readonly #asking = new Map<string, Promise<string | undefined>>();
 
   constructor(connection: StoreConnection, options: DurabilityOptions) {
     this.#connection = connection;
     this.#options = options;
   }
 
-  /** Why no event may be settled on the strength of this store, with what to do; `undefined`: it may. Never rejects. */
-  async doubt(): Promise<string | undefined> {
-    if (this.#options.mode === "relaxed") return undefined;
-    if (this.#known !== undefined && this.#known.until > performance.now())
-      return this.#known.doubt;
-    this.#asking ??= this.#ask().then((doubt) => {
-      const holdsFor = doubt === undefined ? holds.good : holds.other;
-      this.#known = { doubt, until: performance.now() + holdsFor };
-      this.#asking = undefined;
-      return doubt;
-    });
-    return this.#asking;
+  /** What was answered last about the stream of the records. */
+  get last(): string | undefined {
+    return this.#known.get(this.#options.stream)?.doubt;
   }
 
-  async #ask(): Promise<string | undefined> {
-    const { monitoring, stream } = this.#options;
+  /**
+   * Why no event may be settled on the strength of the servers of a stream, with what to do; `undefined`: it may. Never
+   * rejects. Default: the stream of the records.
+   */
+  async doubt(stream = this.#options.stream): Promise<string | undefined> {
+    if (this.#options.mode === "relaxed") return undefined;
+    const known = this.#known.get(stream);
+    if (known !== undefined && known.until > performance.now()) return known.doubt;
+    const asking =
+      this.#asking.get(stream) ??
+      this.#ask(stream).then((doubt) => {
+        const before = this.#known.get(stream)?.doubt;
+        const holdsFor = doubt === undefined ? holds.good : holds.other;
+        this.#known.set(stream, { doubt, until: performance.now() + holdsFor });
+        this.#asking.delete(stream);
+        if (stream === this.#options.stream && doubt !== before) this.#options.changed?.(doubt);
+        return doubt;
+      });
+    this.#asking.set(stream, asking);
+    return asking;
+  }
+
+  async #ask(stream: string): Promise<string | undefined> {
+    const { monitoring } = this.#options;
     if (monitoring.length === 0)
       return `nobody knows how often the NATS servers bring what they have to their disks: ${remedy}`;
     try {

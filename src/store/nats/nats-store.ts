@@ -36,7 +36,7 @@ export type NatsStoreOptions = {
   /** How many copies new streams have. Default: as many as servers, up to 3. */
   readonly replicas?: number | undefined;
   /** Default `strict`, without monitoring. */
-  readonly durability?: Partial<Omit<DurabilityOptions, "stream">>;
+  readonly durability?: Partial<Omit<DurabilityOptions, "stream" | "changed">>;
   /** Default {@link defaultRetention}. */
   readonly retention?: Retention | undefined;
   readonly logger?: StoreLogger | undefined;
@@ -111,7 +111,14 @@ export function createNatsStore(
   const strength = new Durability(connection, {
     ...{ mode: "strict", monitoring: [], ...durability },
     stream: subjects.recordStream,
+    changed(doubt) {
+      if (doubt === undefined)
+        logger?.info({ store: place }, "the NATS servers sync each write: dead letters are kept");
+      else logger?.warn({ store: place }, `events whose attempts are used up would wait: ${doubt}`);
+    },
   });
+  // It is said before there is such an event.
+  connection.onUp(() => void strength.doubt());
   const attempts = new NatsAttempts(reader, writer, subjects);
   const letters = new NatsLetters(connection, reader, writer, subjects, attempts, {
     retention: retention.deadLetters,
@@ -146,7 +153,10 @@ export function createNatsStore(
     leases,
     replicas,
     shared: true,
-    doubt: () => strength.doubt(),
+    doubt: (stream) => strength.doubt(stream),
+    get doubted() {
+      return strength.last;
+    },
     get trouble() {
       return trouble();
     },

@@ -1,6 +1,7 @@
 import { BindingError } from "../../errors.ts";
 import { isSince } from "../../nats-client/jetstream.ts";
 import type { Link } from "../../nats-client/link.ts";
+import { explainRoom } from "../../nats-client/room.ts";
 import type { Retention } from "../store.ts";
 import type { Subjects } from "./subjects.ts";
 
@@ -161,7 +162,7 @@ async function create(link: Link, config: StreamConfig): Promise<StreamInfo> {
       `creating the stream ${name}`,
     );
   } catch (error) {
-    const { reason, message, systemCode } = BindingError.from(error);
+    const { reason, message, systemCode } = BindingError.from(explainRoom(error, undefined));
     // Another replica was faster.
     const there = await streamInfo(link, name).catch(() => undefined);
     if (there !== undefined) return there;

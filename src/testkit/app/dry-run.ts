@@ -7,6 +7,7 @@ import type { OtherBindings } from "../../runtime/binding-catalogue.ts";
 import { findComponent, nearestOf } from "../../runtime/find-component.ts";
 import type { RuntimeLogger } from "../../runtime/runtime-logger.ts";
 import type { Runtime } from "../../runtime/runtime.ts";
+import { directRelay } from "./direct-relay.ts";
 import { whyUseless, type FaultRule } from "./faults.ts";
 import { parseFeedLine, shownPayload, type FeedLine } from "./feed-line.ts";
 import type { Delivered } from "./input.ts";
@@ -43,6 +44,9 @@ export class DryRun {
       onDelivered: (component, delivered) => options.print(shownDelivery(component, delivered)),
     });
   }
+
+  /** What components with `relay` go through. */
+  readonly relay = directRelay;
 
   modules(modules: readonly BindingModule[]): BindingModule[] {
     return this.#standIns.modules(modules);

@@ -29,6 +29,7 @@ import type { Store } from "../../store/store.ts";
 import { Metrics } from "../../telemetry/metrics.ts";
 import { version } from "../../version.ts";
 import type { Activity } from "./activity.ts";
+import { directRelay } from "./direct-relay.ts";
 import { secretStandIn, type ReplacedSecret } from "./secrets.ts";
 import type { StandIns } from "./stand-ins.ts";
 import { watchedStore } from "./watched-store.ts";
@@ -94,6 +95,7 @@ export async function wire(options: WiringOptions): Promise<Wired> {
   );
   const runtime = createRuntime({
     ...{ appId, bindings, stateStores, app, logger, memory, store },
+    relay: directRelay,
     allBindings: () => catalogue.all(),
     observer: metrics,
     http: createHttpEndpoints(memory),
