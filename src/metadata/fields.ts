@@ -158,7 +158,7 @@ export function byteSize<const O extends FieldOptions & { min?: number }>(
       return { problem: `must be at least ${formatByteSize(min)}` };
     return { value };
   });
-  return { ...field, bounds: boundsOf(options) };
+  return min === undefined ? field : { ...field, bounds: { min } };
 }
 
 /** Texts separated by commas, each trimmed, empty ones left out. */
