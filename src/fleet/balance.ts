@@ -121,10 +121,11 @@ export class LeaseBalance {
     const counts = this.#counts();
     const mine = counts.get(replica) ?? 0;
     const wanted = Map.groupBy(this.#candidates(), ({ owner }) => owner);
-    // Where others are asked already, one that has its share only is left alone.
+    // Nobody takes more than its share, or from one that has no more than its own.
     const replicas = new Set([...counts.keys(), ...this.#successors(), replica]);
     const leases = [...counts.values()].reduce((sum, count) => sum + count, 0);
-    let [most, from] = [Math.max(mine + 1, Math.floor(leases / replicas.size)), ""];
+    const fair = leases / replicas.size;
+    let [most, from] = [Math.max(mine + 1, Math.floor(fair)), ""];
     for (const owner of wanted.keys()) {
       const count = counts.get(owner) ?? 0;
       if (count > most && !busy.has(owner)) [most, from] = [count, owner];
@@ -132,7 +133,8 @@ export class LeaseBalance {
     const names = wanted.get(from)?.map(({ name }) => name) ?? [];
     if (names.length === 0) return;
     this.#requested = clock.elapsed();
-    for (let left = atOnce(most - mine); left > 0; left--) {
+    const number = Math.min(atOnce(most - mine), Math.ceil(fair) - mine);
+    for (let left = number; left > 0; left--) {
       const [name] = names.splice(Math.floor(random() * names.length), 1);
       if (name !== undefined) void this.#request({ name, owner: from, successor: replica });
     }

@@ -30,12 +30,12 @@ export function markdownSimulation(): string {
     "",
     "| Replicas | Most on one replica after the start | In the end | Moves | After | Longest gap |",
     "| --: | --: | --: | --: | --: | --: |",
-    ...results.map(({ replicas, start, evened }) =>
-      row([
-        ...[replicas, start.most, evened.most, evened.moves],
-        ...[`${Math.round(evened.took / 1000)} s`, `${Math.ceil(evened.longestGap)} ms`],
-      ]),
-    ),
+    ...results.flatMap(({ replicas, start, evened }) => {
+      if (evened === undefined) return [];
+      const { most, moves, took, longestGap } = evened;
+      const times = [`${Math.round(took / 1000)} s`, `${Math.ceil(longestGap)} ms`];
+      return row([replicas, start.most, most, moves, ...times]);
+    }),
     "",
     "### Failover",
     "",
