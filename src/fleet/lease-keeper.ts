@@ -1,29 +1,11 @@
 import { clock, type Timer } from "../clock.ts";
 import { delay } from "../delay.ts";
 import { BindingError, messageOf } from "../errors.ts";
-import type { Logger } from "../logger.ts";
-import type { LeaseGrant, LeaseHolder, LeaseStore } from "../store/leases.ts";
+import type { LeaseGrant, LeaseHolder } from "../store/leases.ts";
+import type { LeaseKeeperOptions } from "./lease-keeper-options.ts";
 import { RenewalRounds } from "./renewal-rounds.ts";
 import { StoreClock } from "./store-clock.ts";
 import { clockDrift, leaseTimes, type LeaseTimes } from "./times.ts";
-
-export type LeaseKeeperOptions = {
-  readonly leases: LeaseStore;
-  /** The component. */
-  readonly name: string;
-  readonly replica: string;
-  readonly logger: Logger;
-  /** Of all keepers of the process, as these. */
-  readonly storeClock?: StoreClock;
-  readonly rounds?: RenewalRounds;
-  readonly times?: LeaseTimes;
-  /** From 0 to 1. Default: `Math.random`. */
-  readonly random?: () => number;
-  /** Called after `held`, or the reason, has changed. */
-  readonly changed: () => void;
-  /** Called after a renewal. */
-  readonly renewed?: () => void;
-};
 
 /** How long a lease counts: by `clock.elapsed()`, and by `clock.now()` where it says so. */
 export type LeaseTerm = {
@@ -36,9 +18,9 @@ export type LeaseTerm = {
 
 /**
  * `waiting`: another has the lease, or nobody knows; `owner`; `ending`: the lease could not be renewed in time, and ends or
- * has ended, and nobody is known to have it; `released`: for good.
+ * has ended, and nobody is known to have it; `leaving`: it is being handed over; `released`: for good.
  */
-type State = "waiting" | "owner" | "ending" | "released";
+type State = "waiting" | "owner" | "ending" | "leaving" | "released";
 
 /**
  * One replica's side of the lease of one component: it takes the lease once nobody has it, renews it, and stops counting it as
@@ -72,6 +54,10 @@ export class LeaseKeeper {
   /** Each request has a number; what an earlier state has asked for counts no more. */
   #turn = 0;
   #releasing: Promise<void> | undefined;
+  /** To whom it is handed over once what was read is settled, and until when that may take, by `clock.elapsed()`. */
+  #handingOver: { readonly to: string; readonly until: number } | undefined;
+  #handOverTimer: Timer | undefined;
+  #leaving: Promise<void> | undefined;
   /** The requests for the lease that are under way. */
   readonly #asking = new Set<Promise<void>>();
   #renewing: Promise<void> | undefined;
@@ -87,7 +73,24 @@ export class LeaseKeeper {
 
   /** Asks for the lease, until {@link LeaseKeeper.release}, whenever nobody is known to have it. */
   start(): void {
-    this.#acquireIn(this.#holder === undefined ? this.#spread() / 4 : undefined);
+    const isFree = this.#holder === undefined;
+    this.#acquireIn(isFree ? this.#vacancyWait(this.#spread() / 4) : undefined);
+  }
+
+  /**
+   * Hands the lease over to another replica: nothing more is read, and what was read may take so many milliseconds. The lease
+   * is renewed until {@link LeaseKeeper.readingEnded}.
+   */
+  handOver(to: string, within: number): void {
+    if (!this.reads) return;
+    this.#handingOver = { to, until: clock.elapsed() + within };
+    this.#handOverTimer = clock.setTimeout(() => this.readingEnded(), within);
+    this.#changed();
+  }
+
+  readingEnded(): void {
+    if (this.#state !== "owner" || this.#handingOver === undefined) return;
+    this.#leaving = this.#leave();
   }
 
   /** Asks for it though another is known to have it, should the store not have told otherwise. */
@@ -115,7 +118,18 @@ export class LeaseKeeper {
   }
 
   get reads(): boolean {
-    return this.#state === "owner" && this.held;
+    return this.#state === "owner" && this.#handingOver === undefined && this.held;
+  }
+
+  /** The store cannot be reached, as it seems. */
+  get isDoubtful(): boolean {
+    return this.#state === "ending" || this.#trouble !== "";
+  }
+
+  /** It reads, and its last renewal did not fail. */
+  get isRenewed(): boolean {
+    const { ttl, renewAfter } = this.#times;
+    return this.reads && this.remaining > ttl * (1 - clockDrift) - 1.5 * renewAfter;
   }
 
   get epoch(): number | undefined {
@@ -123,7 +137,8 @@ export class LeaseKeeper {
   }
 
   get remaining(): number {
-    return this.held ? Math.max(0, this.#ends - clock.elapsed()) : 0;
+    const until = this.#handingOver?.until ?? this.#ends;
+    return this.held ? Math.max(0, until - clock.elapsed()) : 0;
   }
 
   /** How long it is this replica's, as far as it is known now; `undefined`: it is not. */
@@ -133,7 +148,7 @@ export class LeaseKeeper {
     return {
       epoch,
       ...{ heldUntil: this.#ends, heldUntilTimeOfDay: this.#endsAtTimeOfDay },
-      readsUntil: this.#state === "owner" ? this.#ends - this.#times.stopBefore : undefined,
+      readsUntil: this.reads ? this.#ends - this.#times.stopBefore : undefined,
     };
   }
 
@@ -142,6 +157,8 @@ export class LeaseKeeper {
   }
 
   get reason(): string {
+    if (this.#handingOver !== undefined)
+      return `replica ${this.#handingOver.to} has fewer leases, and takes this one over`;
     if (this.#state === "owner") return "";
     if (this.#state === "released") return "this replica has given it up";
     if (this.#holder !== undefined && this.#holder.replica !== this.#options.replica) {
@@ -166,7 +183,7 @@ export class LeaseKeeper {
     if (this.#state === "waiting") {
       // Its own: the answer was lost, or an earlier process of this id has left it.
       const own = isOther ? undefined : this.#times.attempt;
-      this.#acquireIn(holder === undefined ? this.#spread() : own);
+      this.#acquireIn(holder === undefined ? this.#vacancyWait() : own);
       if (before?.replica !== holder?.replica) this.#changed();
     } else if (isOther && this.#state !== "released") {
       // What was told late may be of an owner before this one.
@@ -184,16 +201,35 @@ export class LeaseKeeper {
   async #release(): Promise<void> {
     const hadIt = this.#state === "owner" || this.#state === "ending";
     this.#enter("released");
+    await Promise.all([...this.#asking, this.#leaving, hadIt && this.#giveBack()]);
+  }
+
+  async #leave(): Promise<void> {
+    this.#enter("leaving");
+    await this.#giveBack();
+    // Given up for good meanwhile, or lost to the other one.
+    if (this.#state !== "leaving") return;
+    this.#wait();
+    this.#changed();
+  }
+
+  async #giveBack(): Promise<void> {
     // A renewal that is under way must not come after the release, and is what it refers to.
     const pause = new AbortController();
     await Promise.race([this.#renewing, delay(this.#times.attempt, pause.signal)]);
     pause.abort();
-    const grant = hadIt ? this.#grant : undefined;
-    await Promise.all([...this.#asking, grant && this.#options.leases.release(grant)]);
+    if (this.#grant !== undefined) await this.#options.leases.release(this.#grant);
   }
 
   #spread(): number {
     return this.#random() * this.#times.spread;
+  }
+
+  /** Before a lease that nobody has is asked for. The one to which it is handed over comes first. */
+  #vacancyWait(usual = this.#spread()): number {
+    const successor = this.#options.successor?.();
+    if (successor === this.#options.replica) return 0;
+    return successor === undefined ? usual : usual + this.#times.spread;
   }
 
   /** `undefined`: not before nobody has it. */
@@ -234,7 +270,7 @@ export class LeaseKeeper {
       // It may have been given up while the answer was under way.
       const isVacant = this.#vacancies !== vacancies && this.#holder === undefined;
       const holder = attempt.holder ?? this.#holder;
-      if (isVacant) this.#acquireIn(this.#spread());
+      if (isVacant) this.#acquireIn(this.#vacancyWait());
       else if (holder === undefined) this.#acquireIn(longest);
       else this.told(holder);
     } catch (error) {
@@ -290,7 +326,7 @@ export class LeaseKeeper {
     this.#renewing = this.#options.leases.renew(grant, ttl).then(
       (renewed) => {
         if (this.#mayRenew(grant.epoch)) this.#granted(renewed, sent, sentAtTimeOfDay);
-        else if (this.#state === "released") this.#grant = renewed;
+        else if (this.#state === "released" || this.#state === "leaving") this.#grant = renewed;
       },
       (error: unknown) => {
         if (!this.#mayRenew(grant.epoch)) return;
@@ -332,11 +368,13 @@ export class LeaseKeeper {
   #wait(): void {
     if (this.#holder?.replica === this.#options.replica) this.#holder = undefined;
     this.#enter("waiting");
-    this.#acquireIn(this.#holder === undefined ? this.#spread() : undefined);
+    this.#acquireIn(this.#holder === undefined ? this.#vacancyWait() : undefined);
   }
 
   #enter(state: State): void {
     this.#state = state;
+    this.#handingOver = undefined;
+    clock.clearTimeout(this.#handOverTimer);
     this.#since = clock.now();
     this.#turn++;
     this.#rounds.cancel(this);

@@ -4,6 +4,7 @@ import { messageOf } from "../errors.ts";
 import type { Logger } from "../logger.ts";
 import type { Fleet, Owner, Ownership } from "../runtime/ownership.ts";
 import type { LeaseHolder, LeaseStore } from "../store/leases.ts";
+import { balanceTimes, LeaseBalance, type BalanceTimes } from "./balance.ts";
 import { LeaseKeeper, type LeaseTerm } from "./lease-keeper.ts";
 import { RenewalRounds } from "./renewal-rounds.ts";
 import { StoreClock } from "./store-clock.ts";
@@ -16,6 +17,7 @@ export type ReplicaFleetOptions = {
   readonly singleton: boolean;
   readonly logger: Logger;
   readonly times?: LeaseTimes;
+  readonly balance?: BalanceTimes;
   /** From 0 to 1. Default: `Math.random`. */
   readonly random?: () => number;
 };
@@ -33,6 +35,8 @@ type Kept = {
   readonly users: Set<() => void>;
   readonly renewals: Set<() => void>;
   count: number;
+  /** Whether all of them say when they have ended to read. */
+  movable: boolean;
 };
 
 /** What this replica owns of what the replicas of the app id share: one keeper for each component, one watch for all. */
@@ -47,6 +51,7 @@ export class ReplicaFleet implements Fleet {
   readonly #listeners = new Set<() => void>();
   readonly #kept = new Map<string, Kept>();
   readonly #holders = new Map<string, LeaseHolder>();
+  readonly #balance: LeaseBalance | undefined;
   #endWatch: (() => void) | undefined;
   #timer: Timer | undefined;
 
@@ -61,10 +66,17 @@ export class ReplicaFleet implements Fleet {
       options.logger.warn(facts, jump > 0 ? clockAhead : clockBehind);
     });
     this.#rounds = new RenewalRounds(this.#times.renewAfter, this.#random);
+    const { handOvers } = options.leases;
+    if (handOvers !== undefined)
+      this.#balance = new LeaseBalance({
+        ...{ handOvers, replica: this.replica, logger: options.logger, random: this.#random },
+        ...{ holders: this.#holders, kept: this.#kept, times: options.balance ?? balanceTimes },
+      });
   }
 
   /** Watches the leases, whether this replica has asked for any or not. */
   start(): void {
+    this.#balance?.start();
     this.#watch();
     this.#lookLater();
   }
@@ -72,6 +84,7 @@ export class ReplicaFleet implements Fleet {
   /** Gives up what it has. */
   async close(): Promise<void> {
     clock.clearTimeout(this.#timer);
+    this.#balance?.close();
     await Promise.all([...this.#kept.values()].map(({ keeper }) => keeper.release()));
     this.#kept.clear();
     this.#endWatch?.();
@@ -88,12 +101,17 @@ export class ReplicaFleet implements Fleet {
     return () => void this.#listeners.delete(run);
   }
 
-  own(component: string): LeasedOwnership {
+  own(component: string, movable = false): LeasedOwnership {
     const kept = this.#kept.get(component) ?? this.#keep(component);
     kept.count++;
+    kept.movable &&= movable;
     return new KeptOwnership(kept, () => {
       kept.count--;
-      if (kept.count > 0) return Promise.resolve();
+      if (kept.count > 0) {
+        // Of those that are left none reads while the lease is handed over.
+        kept.keeper.readingEnded();
+        return Promise.resolve();
+      }
       this.#kept.delete(component);
       return kept.keeper.release();
     });
@@ -107,14 +125,16 @@ export class ReplicaFleet implements Fleet {
       ...{ leases, name, replica, times: this.#times, random: this.#random },
       logger: componentLogger(logger, name),
       ...{ storeClock: this.#clock, rounds: this.#rounds },
+      successor: () => this.#balance?.successorOf(name),
       changed: () => {
+        if (keeper.isDoubtful) this.#balance?.unsettle();
         for (const run of users) run();
       },
       renewed() {
         for (const run of renewals) run();
       },
     });
-    const kept: Kept = { keeper, users, renewals, count: 0 };
+    const kept: Kept = { keeper, users, renewals, count: 0, movable: true };
     this.#kept.set(name, kept);
     const holder = this.#holders.get(name);
     if (holder !== undefined) keeper.told(holder);
@@ -125,8 +145,10 @@ export class ReplicaFleet implements Fleet {
   #watch(): void {
     this.#endWatch?.();
     this.#endWatch = this.#options.leases.watch((name, holder) => {
+      const before = this.#holders.get(name);
       if (holder === undefined) this.#holders.delete(name);
       else this.#holders.set(name, holder);
+      if (before?.replica !== holder?.replica) this.#balance?.changed(name, holder);
       for (const run of this.#listeners) run();
       this.#kept.get(name)?.keeper.told(holder);
     });
@@ -210,6 +232,10 @@ class KeptOwnership implements LeasedOwnership {
 
   now(): number {
     return this.#kept.keeper.now();
+  }
+
+  readingEnded(): void {
+    this.#kept.keeper.readingEnded();
   }
 
   onChange(run: () => void): () => void {

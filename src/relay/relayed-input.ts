@@ -113,7 +113,11 @@ export class RelayedInput implements RelayedReader {
     const mayRead = ownership === undefined || ownership.reads;
     if (!mayRead) this.#report("source", "");
     this.#tell();
-    if (!mayRead || this.#ended.signal.aborted) return this.#endSource();
+    if (!mayRead || this.#ended.signal.aborted) {
+      await this.#endSource();
+      if (!mayRead) ownership.readingEnded?.();
+      return;
+    }
     if (this.#source === undefined) await this.#beginSource();
   }
 

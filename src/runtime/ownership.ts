@@ -19,6 +19,8 @@ export type Ownership = {
   now(): number;
   /** Called after {@link Ownership.reads} has changed, or the reason why it has not. The result ends that. */
   onChange(run: () => void): () => void;
+  /** What was read is settled, after {@link Ownership.reads} has become false: another replica may begin now. */
+  readingEnded?(): void;
   /** Gives it up: nothing is read any more. Another replica begins at once. Never rejects. */
   release(): Promise<void>;
 };
@@ -37,8 +39,11 @@ export type Fleet = {
   readonly replica: string;
   /** Whether inputs whose source cannot be shared are singletons where their component does not say otherwise. */
   readonly singleton: boolean;
-  /** Asks for the component. Each call is ended by `release`; the last one gives the lease up. */
-  own(component: string): Ownership;
+  /**
+   * Asks for the component. Each call is ended by `release`; the last one gives the lease up. `movable`: the lease may be handed to a
+   * replica that has fewer, since the caller calls {@link Ownership.readingEnded}.
+   */
+  own(component: string, movable?: boolean): Ownership;
   /** The components that a replica owns now. */
   owners(): readonly Owner[];
 };

@@ -23,6 +23,22 @@ export type LeaseAttempt =
   /** `holder` is `undefined` where another one was faster, and is not known yet. */
   | { readonly state: "held"; readonly holder: LeaseHolder | undefined };
 
+/** A replica that has fewer leases asks the owner of one to hand it over. */
+export type HandOverRequest = {
+  /** Of the lease. */
+  readonly name: string;
+  readonly owner: string;
+  /** The replica that asks. */
+  readonly successor: string;
+};
+
+export type HandOverStore = {
+  /** Asks for so many milliseconds. Resolves to false where another replica asks for the same lease already. */
+  request(request: HandOverRequest, ttl: number): Promise<boolean>;
+  /** Tells of each request; first of those that are there, and of the end of each. The result ends that. */
+  watch(changed: (request: HandOverRequest, isThere: boolean) => void): () => void;
+};
+
 /** Leases of names of components: one replica has each. Times to live are in milliseconds. */
 export type LeaseStore = {
   /**
@@ -42,6 +58,8 @@ export type LeaseStore = {
   release(grant: LeaseGrant): Promise<void>;
   /** Tells of each change, and first of what is there now. The result ends that. */
   watch(changed: (name: string, holder: LeaseHolder | undefined) => void): () => void;
+  /** Absent where one process has the store alone. */
+  readonly handOvers?: HandOverStore | undefined;
 };
 
 /** Why a lease cannot be renewed, for good. */

@@ -5,6 +5,8 @@ export class FakeFleet {
   #owner = "";
   #epoch = 0;
   readonly #listeners = new Set<() => void>();
+  /** The replicas that have ended to read. */
+  readonly ended: string[] = [];
 
   get owner(): string {
     return this.#owner;
@@ -25,6 +27,7 @@ export class FakeFleet {
     const isHeld = (): boolean => this.#owner === replica;
     const epochs = { last: 0 };
     const listeners = this.#listeners;
+    const { ended } = this;
     const epoch = (): number | undefined => {
       if (isHeld()) epochs.last = this.#epoch;
       return isHeld() ? epochs.last : undefined;
@@ -49,6 +52,7 @@ export class FakeFleet {
         listeners.add(run);
         return () => void listeners.delete(run);
       },
+      readingEnded: () => void ended.push(replica),
       release: async () => undefined,
     };
   }

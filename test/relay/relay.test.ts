@@ -30,6 +30,11 @@ describeWith("nats", (server) => {
     expect(b.app.texts.length).toBeGreaterThan(20);
     expect(source.readings).toBe(1);
     expect(source.handled.toSorted()).toEqual(texts.toSorted());
+    expect(fleet.ended).not.toContain("a");
+    // The next one reads once this one says that it has ended.
+    fleet.owner = "b";
+    await vi.waitFor(() => expect(fleet.ended).toContain("a"), soon);
+    await vi.waitFor(() => expect(source.readings).toBe(2), soon);
   });
 
   test("a stream that is removed while it is used is made anew", async () => {

@@ -10,6 +10,8 @@ export class FakeFleet implements Fleet {
   reason = "replica there reads it since 2026-11-26T12:00:00.000Z";
   readonly asked: string[] = [];
   readonly released: string[] = [];
+  /** How often a reader has said that it has ended. */
+  readingsEnded = 0;
   readonly #listeners = new Set<() => void>();
 
   /** As of now this replica reads. */
@@ -60,6 +62,9 @@ export class FakeFleet implements Fleet {
       onChange: (run) => {
         fleet.#listeners.add(run);
         return () => void fleet.#listeners.delete(run);
+      },
+      readingEnded: () => {
+        fleet.readingsEnded++;
       },
       release: async () => {
         fleet.released.push(component);

@@ -126,7 +126,7 @@ export class InputLease {
     const { app, name } = this.#options;
     if (this.#isConnected && app?.available !== false) {
       if (this.#ownership !== undefined) return;
-      const ownership = fleet.own(name);
+      const ownership = fleet.own(name, true);
       this.#ownership = ownership;
       this.#unsubscribe.push(ownership.onChange(() => this.#changed(ownership)));
       this.#reads = ownership.reads;
@@ -155,6 +155,8 @@ export class InputLease {
     }
     const { remaining, reason } = ownership;
     logger.warn({ reason }, "this replica reads the component no more");
-    void lost(remaining);
+    void lost(remaining).then(() => {
+      if (!ownership.reads) ownership.readingEnded?.();
+    });
   }
 }

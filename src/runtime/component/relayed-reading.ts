@@ -35,7 +35,7 @@ export async function relayedReading(
     throw new BindingError("invalid_argument", noRelay, { effect: "unsent" });
   const { binding } = code;
   const shared = binding.isShared?.(metadata) ?? binding.guarantee?.shared === true;
-  const ownership = (settings.singleton ?? !shared) ? fleet?.own(name) : undefined;
+  const ownership = (settings.singleton ?? !shared) ? fleet?.own(name, true) : undefined;
   if (ownership === undefined && shared) options.notice(noGain);
   const { read, ...rest } = given;
   try {

@@ -1,6 +1,8 @@
 import { BindingError } from "../../errors.ts";
 import {
   lostLease,
+  type HandOverRequest,
+  type HandOverStore,
   type LeaseAttempt,
   type LeaseGrant,
   type LeaseHolder,
@@ -24,6 +26,13 @@ type LeaseRecord = {
   readonly epoch?: number;
 };
 
+/** What the message of a request says. */
+type RequestRecord = {
+  readonly name: string;
+  readonly owner: string;
+  readonly successor: string;
+};
+
 /** What a replica does with all of its leases at one moment is one batch. */
 const lane = "leases";
 
@@ -36,7 +45,14 @@ export class NatsLeases implements LeaseStore {
   readonly #writer: StreamWriter;
   readonly #subjects: Subjects;
   readonly #fences: Fences;
-  readonly #watch: Watch<LeaseRecord>;
+  readonly #watch: Watch<LeaseRecord | RequestRecord>;
+  readonly handOvers: HandOverStore = {
+    request: (request, ttl) => this.#request(request, ttl),
+    watch: (changed) =>
+      this.#watch.watch((record, isThere) => {
+        if ("successor" in record) changed(record, isThere);
+      }),
+  };
   readonly #times = new Map<number, Promise<number>>();
 
   constructor(
@@ -50,16 +66,18 @@ export class NatsLeases implements LeaseStore {
     this.#writer = writer;
     this.#subjects = subjects;
     this.#fences = fences;
-    this.#watch = new Watch<LeaseRecord>(connection, reader, {
-      filter: `${subjects.records}.lease.*`,
+    this.#watch = new Watch<LeaseRecord | RequestRecord>(connection, reader, {
+      // Requests come in their place among the changes of the leases, and need no consumer of their own.
+      filter: `${subjects.records}.lease.>`,
       // A server that dies takes its consumers along: others have to hear of a lease that ran out.
       heartbeat: 1_000,
-      parse: ({ body, time }): LeaseRecord | undefined => {
+      parse: ({ body, time }) => {
         const record = recordOf(body);
-        return record && { since: time, ...record };
+        return record === undefined ? requestOf(body) : { since: time, ...record };
       },
       // A renewal changes nothing.
-      isSame: (a, b) => a.replica === b.replica && a.since === b.since,
+      isSame: (a, b) =>
+        "replica" in a && "replica" in b && a.replica === b.replica && a.since === b.since,
     });
   }
 
@@ -126,12 +144,26 @@ export class NatsLeases implements LeaseStore {
   }
 
   watch(changed: (name: string, holder: LeaseHolder | undefined) => void): () => void {
-    return this.#watch.watch((record, isThere) =>
-      changed(
-        record.name,
-        isThere ? { replica: record.replica, since: record.since ?? 0 } : undefined,
-      ),
-    );
+    return this.#watch.watch((record, isThere) => {
+      if (!("replica" in record)) return;
+      const { name, replica, since = 0 } = record;
+      changed(name, isThere ? { replica, since } : undefined);
+    });
+  }
+
+  async #request({ name, owner, successor }: HandOverRequest, ttl: number): Promise<boolean> {
+    const subject = this.#subjects.successor(name);
+    const there = await this.#reader.last(subject);
+    if (there !== undefined && !isGone(there)) return false;
+    const body = encoded({ name, owner, successor });
+    try {
+      const change = { subject, body, ttl, expected: there?.sequence ?? 0 };
+      await this.#writer.writeUnfenced(`request ${name}`, [change]);
+      return true;
+    } catch (error) {
+      if (error instanceof Conflict) return false;
+      throw error;
+    }
   }
 
   close(): void {
@@ -155,7 +187,7 @@ export class NatsLeases implements LeaseStore {
   }
 }
 
-function encoded(record: LeaseRecord): Uint8Array {
+function encoded(record: LeaseRecord | RequestRecord): Uint8Array {
   return Buffer.from(JSON.stringify(record));
 }
 
@@ -164,6 +196,12 @@ function recordOf(body: Uint8Array): LeaseRecord | undefined {
   return typeof record?.name === "string" && typeof record.replica === "string"
     ? record
     : undefined;
+}
+
+function requestOf(body: Uint8Array): RequestRecord | undefined {
+  const record = jsonIn(body) as RequestRecord | null | undefined;
+  const texts = [record?.name, record?.owner, record?.successor];
+  return texts.every((text) => typeof text === "string") ? (record ?? undefined) : undefined;
 }
 
 /** `undefined`: nobody has it. */

@@ -76,6 +76,11 @@ export class Subjects {
     return `${this.records}.lease.${subjectToken(name)}`;
   }
 
+  /** Who asks for the lease of another. It goes by itself. */
+  successor(name: string): string {
+    return `${this.lease(name)}.successor`;
+  }
+
   /** Written at each take-over of the lease, and never else: its sequence is the fencing token. */
   epoch(name: string): string {
     return `${this.records}.epoch.${subjectToken(name)}`;

@@ -29,10 +29,24 @@ export type Aftermath = {
   readonly requestsInWorstSecond: number;
 };
 
+/** What it took until all replicas had as many components. */
+export type Evening = {
+  /** Milliseconds. */
+  readonly took: number;
+  /** Components that were handed over. */
+  readonly moves: number;
+  /** Of the replica that has most in the end. */
+  readonly most: number;
+  /** From one replica's end to the other's begin. */
+  readonly longestGap: number;
+};
+
 export type SteadyState = {
   /** A second, of all replicas. */
   readonly renewals: number;
   readonly acquires: number;
+  /** Renewals that replicas are told of. */
+  readonly renewalsTold: number;
   /** Changes that the server told, a second. */
   readonly notices: number;
 };
@@ -92,7 +106,24 @@ export class LargeFleet {
     return {
       renewals: (traffic.renewals - before.renewals) / seconds,
       acquires: (traffic.acquires - before.acquires) / seconds,
+      renewalsTold: (traffic.renewalsTold - before.renewalsTold) / seconds,
       notices: (traffic.notices - before.notices) / seconds,
+    };
+  }
+
+  /** Resolves once no replica has two components more than another. */
+  async even(): Promise<Evening> {
+    const [began, { releases }] = [this.world.now, this.server.traffic];
+    this.#took = [];
+    this.#struck = undefined;
+    while (Math.max(...this.#counts()) - Math.min(...this.#counts()) > 1 || this.#vacant.size > 0) {
+      if (this.world.now - began > 1_200_000) throw new Error("not even after 20 minutes");
+      await this.#pass(1_000);
+    }
+    return {
+      ...{ took: this.world.now - began, most: this.most },
+      moves: this.server.traffic.releases - releases,
+      longestGap: this.#took.reduce((most, one) => Math.max(most, one), 0),
     };
   }
 
@@ -145,9 +176,13 @@ export class LargeFleet {
       });
       fleet.start();
       for (let component = 0; component < this.#components; component++) {
-        const ownership = fleet.own(`component-${component}`);
+        const ownership = fleet.own(`component-${component}`, true);
         replica.owns.push(ownership);
-        ownership.onChange(() => this.#changed(component, index, ownership.reads));
+        ownership.onChange(() => {
+          const { reads } = ownership;
+          this.#changed(component, index, reads);
+          if (!reads) ownership.readingEnded?.();
+        });
       }
     });
   }
@@ -157,8 +192,7 @@ export class LargeFleet {
     if (!reads) {
       if (before !== index) return;
       this.#owner[component] = -1;
-      if (this.#struck !== undefined && !this.#vacant.has(component))
-        this.#vacant.set(component, this.#struck);
+      if (!this.#vacant.has(component)) this.#vacant.set(component, this.#struck ?? this.world.now);
       return;
     }
     if (before !== -1 && before !== index) {
@@ -241,8 +275,8 @@ export class LargeFleet {
   }
 }
 
-function requestsOf({ acquires, renewals, releases }: Traffic): number {
-  return acquires + renewals + releases;
+function requestsOf({ acquires, renewals, releases, requests }: Traffic): number {
+  return acquires + renewals + releases + requests;
 }
 
 function quantile(sorted: readonly number[], share: number): number {

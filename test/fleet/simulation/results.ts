@@ -17,14 +17,25 @@ export function markdownSimulation(): string {
   return [
     "### Traffic",
     "",
-    "| Replicas | Components | Renewals/s | Other requests/s | Requests at the start of all | Changes told when one replica dies | Most on one replica |",
+    "| Replicas | Components | Renewals/s | Renewals told/s | Other requests/s | Requests at the start of all | Changes told when one replica dies |",
     "| --: | --: | --: | --: | --: | --: | --: |",
     ...results.map(({ replicas, components, steady, start, oneKilled }) =>
       row([
-        ...[replicas, components, steady.renewals, steady.acquires, start.acquires],
-        ...[2 * oneKilled.unread * (replicas - 1), start.most],
+        ...[replicas, components, steady.renewals, steady.renewalsTold, steady.acquires],
+        ...[start.acquires, 2 * oneKilled.unread * (replicas - 1)],
       ]),
     ),
+    "",
+    "### Balance",
+    "",
+    "| Replicas | Most on one replica after the start | In the end | Moves | After | Longest gap |",
+    "| --: | --: | --: | --: | --: | --: |",
+    ...results.flatMap(({ replicas, start, evened }) => {
+      if (evened === undefined) return [];
+      const { most, moves, took, longestGap } = evened;
+      const times = [`${Math.round(took / 1000)} s`, `${Math.ceil(longestGap)} ms`];
+      return row([replicas, start.most, most, moves, ...times]);
+    }),
     "",
     "### Failover",
     "",

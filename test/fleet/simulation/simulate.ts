@@ -1,4 +1,4 @@
-import { LargeFleet, type Aftermath, type SteadyState } from "./large-fleet.ts";
+import { LargeFleet, type Aftermath, type Evening, type SteadyState } from "./large-fleet.ts";
 
 export type SimulationOptions = {
   readonly replicas: number;
@@ -15,6 +15,8 @@ export type Simulated = SimulationOptions & {
     /** Components of the replica that has the most. */
     readonly most: number;
   };
+  /** `undefined`: it takes too long to simulate. */
+  readonly evened?: Evening;
   readonly steady: SteadyState;
   readonly oneKilled: Aftermath;
   readonly tenthKilled: Aftermath;
@@ -45,11 +47,16 @@ export async function simulate(
   const tenth = Math.max(1, Math.round(options.replicas / 10));
   const took = await step("start", () => fleet.start(startsWithin));
   const start = { took, acquires: fleet.server.traffic.acquires, most: fleet.most };
+  const evens = options.replicas <= 100;
+  const evened = evens && { evened: await step("evened out", () => fleet.even()) };
   const steady = await step("steady", () => fleet.steady(20_000));
   const oneKilled = await step("one killed", () => fleet.killed(1));
   const tenthKilled = await step("a tenth killed", () => fleet.killed(tenth));
   const tenthCutOff = await step("a tenth cut off", () => fleet.cutOff(tenth, cutOffFor));
   const leaderLost = await step("leader lost", () => fleet.leaderLost(election));
   const overlaps = fleet.overlaps.length;
-  return { ...options, start, steady, oneKilled, tenthKilled, tenthCutOff, leaderLost, overlaps };
+  return {
+    ...{ ...options, start, ...evened, steady, oneKilled, tenthKilled, tenthCutOff, leaderLost },
+    overlaps,
+  };
 }

@@ -1,5 +1,6 @@
 import { BindingError } from "../../../src/errors.ts";
 import type {
+  HandOverRequest,
   LeaseAttempt,
   LeaseGrant,
   LeaseHolder,
@@ -28,6 +29,7 @@ type Record = {
 type Watcher = {
   readonly machine: Machine;
   readonly changed: (name: string, holder: LeaseHolder | undefined) => void;
+  readonly requested: (request: HandOverRequest, isThere: boolean) => void;
   readonly oneWay: () => number;
   /** Messages that its connection holds. */
   readonly held: (() => void)[];
@@ -36,7 +38,16 @@ type Watcher = {
 };
 
 /** How many requests of which kind came to the server, and what it told. */
-export type Traffic = { acquires: number; renewals: number; releases: number; notices: number };
+export type Traffic = {
+  acquires: number;
+  renewals: number;
+  releases: number;
+  /** For hand-overs. */
+  requests: number;
+  /** Each is a message to each replica that watches, though nothing changes. */
+  renewalsTold: number;
+  notices: number;
+};
 
 /**
  * Leases as one stream of a NATS cluster keeps them, on a simulated network: what the cluster's clock says, with
@@ -45,12 +56,15 @@ export type Traffic = { acquires: number; renewals: number; releases: number; no
 export class SimulatedLeaseServer {
   readonly world: SimulatedWorld;
   readonly machine: Machine;
-  readonly traffic: Traffic = { acquires: 0, renewals: 0, releases: 0, notices: 0 };
+  readonly traffic: Traffic = {
+    ...{ acquires: 0, renewals: 0, releases: 0, requests: 0, renewalsTold: 0, notices: 0 },
+  };
   readonly #latency: readonly [number, number];
   readonly #loss: number;
   readonly #timeout: number;
   readonly #expiry: number;
   readonly #records = new Map<string, Record>();
+  readonly #requests = new Map<string, HandOverRequest>();
   readonly #watchers = new Set<Watcher>();
   readonly #cutOff = new Set<Machine>();
   #epochs = 0;
@@ -102,6 +116,8 @@ export class SimulatedLeaseServer {
     const oneWay = (): number => this.#oneWay(latency);
     const ask = <Result>(answer: () => Result): Promise<Result> =>
       this.#ask(machine, oneWay, answer);
+    /** Told on the watch of the leases, in one order with them. */
+    let requested: Watcher["requested"] = () => undefined;
     return {
       acquire: (name, replica, ttl) => ask(() => this.#acquire(name, replica, ttl)),
       renew: (grant, ttl) => ask(() => this.#renew(grant, ttl)),
@@ -109,10 +125,21 @@ export class SimulatedLeaseServer {
         await ask(() => this.#release(grant)).catch(() => undefined);
       },
       watch: (changed) => {
-        const watcher: Watcher = { machine, changed, oneWay, held: [], arrives: 0 };
-        this.#watchers.add(watcher);
-        for (const [name, { holder }] of this.#records) this.#notify(watcher, name, holder);
-        return () => void this.#watchers.delete(watcher);
+        const own: Watcher = {
+          ...{ machine, changed, oneWay, held: [], arrives: 0 },
+          requested: (request, isThere) => requested(request, isThere),
+        };
+        this.#watchers.add(own);
+        for (const [name, { holder }] of this.#records)
+          this.#notify(own, () => own.changed(name, holder));
+        return () => void this.#watchers.delete(own);
+      },
+      handOvers: {
+        request: (request, ttl) => ask(() => this.#request(request, ttl)),
+        watch: (changed) => {
+          requested = changed;
+          return () => (requested = () => undefined);
+        },
       },
     };
   }
@@ -139,6 +166,7 @@ export class SimulatedLeaseServer {
 
   #renew(grant: LeaseGrant, ttl: number): LeaseGrant {
     this.traffic.renewals++;
+    this.traffic.renewalsTold += this.#watchers.size;
     const { name, holder, epoch } = grant;
     const record = this.#records.get(name);
     if (record === undefined || record.epoch !== epoch)
@@ -173,12 +201,31 @@ export class SimulatedLeaseServer {
     );
   }
 
+  #request(request: HandOverRequest, ttl: number): boolean {
+    this.traffic.requests++;
+    const { name } = request;
+    if (this.#requests.has(name)) return false;
+    this.#requests.set(name, request);
+    const tell = (isThere: boolean): void => {
+      for (const watcher of this.#watchers)
+        this.#notify(watcher, () => watcher.requested(request, isThere));
+    };
+    tell(true);
+    const end = (): void => {
+      this.#requests.delete(name);
+      tell(false);
+    };
+    this.machine.clock.start(end, ttl + this.world.random() * this.#expiry, false);
+    return true;
+  }
+
   #tell(name: string, holder: LeaseHolder | undefined): void {
-    for (const watcher of this.#watchers) this.#notify(watcher, name, holder);
+    for (const watcher of this.#watchers)
+      this.#notify(watcher, () => watcher.changed(name, holder));
   }
 
   /** In order, and as often as it takes: a consumer asks for what it has missed. */
-  #notify(watcher: Watcher, name: string, holder: LeaseHolder | undefined): void {
+  #notify(watcher: Watcher, run: () => void): void {
     this.traffic.notices++;
     const { machine } = watcher;
     const send = (): void => {
@@ -186,7 +233,7 @@ export class SimulatedLeaseServer {
       watcher.arrives = Math.max(watcher.arrives, now + watcher.oneWay());
       this.world.plan(watcher.arrives - now, () => {
         if (this.#cutOff.has(machine)) return void watcher.held.push(send);
-        machine.reach(() => this.#watchers.has(watcher) && watcher.changed(name, holder));
+        machine.reach(() => this.#watchers.has(watcher) && run());
       });
     };
     if (this.#cutOff.has(machine)) watcher.held.push(send);

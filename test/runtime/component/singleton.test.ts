@@ -69,8 +69,11 @@ test("an owner whose lease ends settles what the app answers in time, and stands
   await system.reading.deliver([first, second]);
   fleet.end(200);
   await settled();
+  // What the app has comes first.
+  expect(fleet.readingsEnded).toBe(0);
   app.answer("1");
   await vi.waitFor(() => expect(system.log).toContain("close 1"));
+  await vi.waitFor(() => expect(fleet.readingsEnded).toBe(1));
   expect(first.settlements).toEqual([{ outcome: "handled" }]);
   expect(second.settlements).toMatchObject([{ outcome: "returned" }]);
   expect(status().state).toBe("standby");

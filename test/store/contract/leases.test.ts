@@ -71,4 +71,30 @@ withEngines((engine) => {
     await granted(leases, "other", "c");
     expect([...seen.keys()].sort()).toEqual(["other", "tick"]);
   });
+
+  test("a request for a lease is told to all, once at a time, and goes by itself", async () => {
+    const place = engine.place();
+    const [owner, other] = [engine.open(place).leases, engine.open(place).leases];
+    const { handOvers } = other;
+    // One process has the store alone.
+    if (owner.handOvers === undefined || handOvers === undefined) return;
+    await granted(owner, "tick\n*.>", "a");
+    const [leases, told] = [new Map<string, string | undefined>(), [] as string[]];
+    const stops = [
+      owner.watch((name, holder) => leases.set(name, holder?.replica)),
+      owner.handOvers.watch(({ name, owner: from, successor }, isThere) =>
+        told.push(`${JSON.stringify(name)} ${from} ${successor} ${isThere}`),
+      ),
+    ];
+    const request = { name: "tick\n*.>", owner: "a", successor: "b" };
+    expect(await handOvers.request(request, 1_000)).toBe(true);
+    expect(await handOvers.request({ ...request, successor: "c" }, 1_000)).toBe(false);
+    const text = String.raw`"tick\n*.>" a b`;
+    await until(() => told.includes(`${text} false`), { what: "the request to go" });
+    expect(told).toEqual([`${text} true`, `${text} false`]);
+    expect(await handOvers.request(request, 1_000)).toBe(true);
+    // It changes nothing of the lease.
+    expect([...leases]).toEqual([["tick\n*.>", "a"]]);
+    for (const stop of stops) stop();
+  });
 });
