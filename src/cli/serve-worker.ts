@@ -240,7 +240,8 @@ async function run(port: PeerPort, data: WorkerData): Promise<void> {
     data.fleet &&
     new RemoteFleet({
       ...data.fleet,
-      own: (id, component, cell) => parent.tell("own", [id, component, cell]),
+      own: (id, component, cell, movable) => parent.tell("own", [id, component, cell, movable]),
+      readingEnded: (id) => parent.tell("readingEnded", [id]),
       release: (id) => parent.call("release", [id]).catch(() => undefined),
     });
   const relay = serveRelay(options, {

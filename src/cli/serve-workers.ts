@@ -59,7 +59,7 @@ export class ServedWorkers {
       end: (worker, id, reason, properly) =>
         this.#workers.peerOf(worker)?.tell("streamEnded", [id, reason, properly]),
     });
-    this.#leases = fleet && new WorkerLeases((component) => fleet.own(component));
+    this.#leases = fleet && new WorkerLeases((component, movable) => fleet.own(component, movable));
     const data: Pick<WorkerData, "options" | "memoryBudget" | "log" | "fleet"> = {
       fleet: fleet && { replica: fleet.replica, singleton: fleet.singleton },
       ...{ options: flags, memoryBudget: Math.floor(flags.memoryBudget / count) },

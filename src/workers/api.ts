@@ -102,7 +102,9 @@ export type ParentApi = {
   forget(spec: number): void;
   store(call: StoreCall): unknown;
   /** Has the process ask for a component's lease, whose term comes to be in the memory; `id`: this worker's own name for it. */
-  own(id: number, component: string, memory: SharedArrayBuffer): void;
+  own(id: number, component: string, memory: SharedArrayBuffer, movable: boolean): void;
+  /** See `Ownership.readingEnded`. */
+  readingEnded(id: number): void;
   /** Resolves once it is given up. */
   release(id: number): void;
   /** The replicas that live. */

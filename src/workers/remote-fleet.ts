@@ -1,13 +1,24 @@
 import { clock, type Timer } from "../clock.ts";
 import type { Fleet, Owner, Ownership } from "../runtime/ownership.ts";
 import { LeaseCell } from "./lease-cell.ts";
+import { fromSharedTime } from "./shared-time.ts";
 
 /** What a worker is told of a lease after each change. */
-export type ToldLease = Pick<Ownership, "reads" | "reason" | "since" | "epoch">;
+export type ToldLease = Pick<Ownership, "reads" | "reason" | "since" | "epoch"> & {
+  /** What is under way has to be over by then, in time that threads share. */
+  readonly endsAt: number;
+};
 
 export type RemoteFleetOptions = Pick<Fleet, "replica" | "singleton"> & {
   /** Asks the parent for the component's lease. */
-  readonly own: (id: number, component: string, memory: SharedArrayBuffer) => void;
+  readonly own: (
+    id: number,
+    component: string,
+    memory: SharedArrayBuffer,
+    movable: boolean,
+  ) => void;
+  /** Tells it that what was read is settled. */
+  readonly readingEnded: (id: number) => void;
   /** Resolves once the parent has given it up, or cannot be asked. */
   readonly release: (id: number) => Promise<void>;
 };
@@ -25,14 +36,17 @@ export class RemoteFleet implements Fleet {
     ({ replica: this.replica, singleton: this.singleton } = options);
   }
 
-  own(component: string): Ownership {
+  own(component: string, movable = false): Ownership {
     const id = ++this.#last;
-    const ownership = new RemoteOwnership(component, async () => {
-      this.#owned.delete(id);
-      await this.#options.release(id);
+    const ownership = new RemoteOwnership(component, {
+      readingEnded: () => this.#options.readingEnded(id),
+      release: async () => {
+        this.#owned.delete(id);
+        await this.#options.release(id);
+      },
     });
     this.#owned.set(id, ownership);
-    this.#options.own(id, component, ownership.cell.memory);
+    this.#options.own(id, component, ownership.cell.memory, movable);
     return ownership;
   }
 
@@ -60,7 +74,7 @@ const noWord = "the main thread of the runtime has not renewed the lease";
 class RemoteOwnership implements Ownership {
   readonly component: string;
   readonly cell = new LeaseCell();
-  readonly #release: () => Promise<void>;
+  readonly #parent: { readonly readingEnded: () => void; readonly release: () => Promise<void> };
   readonly #users = new Set<() => void>();
   #told: ToldLease;
   /** What the users know. */
@@ -68,21 +82,24 @@ class RemoteOwnership implements Ownership {
   #timer: Timer | undefined;
   #released: Promise<void> | undefined;
 
-  constructor(component: string, release: () => Promise<void>) {
+  constructor(
+    component: string,
+    parent: { readonly readingEnded: () => void; readonly release: () => Promise<void> },
+  ) {
     this.component = component;
-    this.#release = release;
-    this.#told = { reads: false, reason: "", since: clock.now(), epoch: undefined };
+    this.#parent = parent;
+    this.#told = { reads: false, reason: "", since: clock.now(), epoch: undefined, endsAt: 0 };
   }
 
   get held(): boolean {
-    if (this.remaining > 0) return true;
+    if (this.#heldFor > 0) return true;
     // No timer has told so: the process was stopped, or somebody has set the clock.
     if (this.#reads) this.#look(false);
     return false;
   }
 
   get reads(): boolean {
-    return this.#told.reads && this.remaining > 0 && this.cell.readsFor > 0;
+    return this.#told.reads && this.#heldFor > 0 && this.cell.readsFor > 0;
   }
 
   get reason(): string {
@@ -94,7 +111,7 @@ class RemoteOwnership implements Ownership {
   }
 
   get epoch(): number | undefined {
-    return this.remaining > 0 ? this.#told.epoch : undefined;
+    return this.#heldFor > 0 ? this.#told.epoch : undefined;
   }
 
   get toldEpoch(): number | undefined {
@@ -102,6 +119,13 @@ class RemoteOwnership implements Ownership {
   }
 
   get remaining(): number {
+    const { reads, endsAt } = this.#told;
+    const held = this.#heldFor;
+    // A lease that is handed over is renewed meanwhile.
+    return reads || held === 0 ? held : Math.max(held, fromSharedTime(endsAt) - clock.elapsed());
+  }
+
+  get #heldFor(): number {
     const { epoch } = this.#told;
     return epoch === undefined ? 0 : this.cell.remaining(epoch);
   }
@@ -121,10 +145,14 @@ class RemoteOwnership implements Ownership {
     this.#look(isOther);
   }
 
+  readingEnded(): void {
+    this.#parent.readingEnded();
+  }
+
   release(): Promise<void> {
     clock.clearTimeout(this.#timer);
     this.#told = { ...this.#told, reads: false, epoch: undefined };
-    return (this.#released ??= this.#release());
+    return (this.#released ??= this.#parent.release());
   }
 
   /** The reading ends by itself where the parent is stuck and renews nothing. */

@@ -3,6 +3,7 @@ import type { LeasedOwnership } from "../fleet/replica-fleet.ts";
 import { BindingError } from "../errors.ts";
 import { LeaseCell } from "./lease-cell.ts";
 import type { ToldLease } from "./remote-fleet.ts";
+import { toSharedTime } from "./shared-time.ts";
 
 /** A lease that a worker has asked for. */
 type Asked = {
@@ -19,11 +20,11 @@ const keptFor = 10_000;
 
 /** The leases of the process, as its workers ask for them. */
 export class WorkerLeases {
-  readonly #own: (component: string) => LeasedOwnership;
+  readonly #own: (component: string, movable: boolean) => LeasedOwnership;
   readonly #asked = new Map<number, Map<number, Asked>>();
   readonly #kept = new Set<{ readonly timer: Timer; readonly release: () => Promise<unknown> }>();
 
-  constructor(own: (component: string) => LeasedOwnership) {
+  constructor(own: (component: string, movable: boolean) => LeasedOwnership) {
     this.#own = own;
   }
 
@@ -32,15 +33,17 @@ export class WorkerLeases {
     id: number,
     component: string,
     memory: SharedArrayBuffer,
+    movable: boolean,
     tell: (lease: ToldLease) => void,
   ): void {
-    const ownership = this.#own(component);
+    const ownership = this.#own(component, movable);
     const cell = new LeaseCell(memory);
     const write = (): void => cell.write(ownership.term, ownership.now());
     const changed = (): void => {
       write();
-      const { reads, reason, since, epoch } = ownership;
-      tell({ reads, reason, since, epoch });
+      const { reads, reason, since, epoch, remaining } = ownership;
+      const endsAt = toSharedTime(clock.elapsed() + remaining);
+      tell({ reads, reason, since, epoch, endsAt });
     };
     const ends = [ownership.onChange(changed), ownership.onRenewal(write)];
     const of = this.#asked.get(worker) ?? new Map<number, Asked>();
@@ -63,6 +66,10 @@ export class WorkerLeases {
       "aborted",
       `fenced: this process has another lease of ${component} by now, or none; nothing was written`,
     );
+  }
+
+  readingEnded(worker: number, id: number): void {
+    this.#asked.get(worker)?.get(id)?.ownership.readingEnded?.();
   }
 
   async release(worker: number, id: number): Promise<void> {

@@ -288,10 +288,11 @@ export class Workers {
         this.#tellAttempt(worker, call);
         return callStore(store, call);
       },
-      own: (id, component, memory) =>
-        leases?.own(worker, id, component, memory, (lease) =>
+      own: (id, component, memory, movable) =>
+        leases?.own(worker, id, component, memory, movable, (lease) =>
           this.peerOf(worker)?.tell("lease", [id, lease]),
         ),
+      readingEnded: (id) => leases?.readingEnded(worker, id),
       release: (id) => leases?.release(worker, id),
       replicas: () => store.replicas.list(),
       doubt: (stream) => store.doubt?.(stream),

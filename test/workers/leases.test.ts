@@ -12,6 +12,8 @@ afterEach(() => void vi.useRealTimers());
 class Lease implements LeasedOwnership {
   term: LeaseTerm | undefined;
   released = 0;
+  ended = 0;
+  handsOverIn: number | undefined;
   readonly since = 5;
   readonly #changed = new Set<() => void>();
   readonly #renewed = new Set<() => void>();
@@ -33,7 +35,18 @@ class Lease implements LeasedOwnership {
   }
 
   get remaining(): number {
-    return 0;
+    return this.handsOverIn ?? 3_000;
+  }
+
+  readingEnded(): void {
+    this.ended++;
+  }
+
+  /** Reads no more, and is renewed while what is under way ends. */
+  handOver(within: number): void {
+    this.handsOverIn = within;
+    this.term = this.term && { ...this.term, readsUntil: undefined };
+    for (const run of this.#changed) run();
   }
 
   now(): number {
@@ -78,12 +91,13 @@ function open({ later = false } = {}) {
   const held: (() => void)[] = [];
   const fleet = new RemoteFleet({
     ...{ replica: "a", singleton: true },
-    own: (id, component, memory) =>
-      leases.own(0, id, component, memory, (told) => {
+    own: (id, component, memory, movable) =>
+      leases.own(0, id, component, memory, movable, (told) => {
         const tell = (): void => fleet.told(id, told);
         if (later) held.push(tell);
         else tell();
       }),
+    readingEnded: (id) => leases.readingEnded(0, id),
     release: (id) => leases.release(0, id),
   });
   const arrive = (): void => {
@@ -192,6 +206,19 @@ test("a lease that is given up is held no more, and told of no more", async () =
   vi.advanceTimersByTime(10_000);
   expect(ownership).toMatchObject({ held: false, reads: false });
   expect(told).toEqual([true]);
+});
+
+test("a lease that is handed over: the worker reads no more, has time for what it has, and says when that is done", () => {
+  const { lease, fleet } = open();
+  const ownership = fleet.own("orders", true);
+  const told = follow(ownership);
+  lease.grant(1);
+  lease.handOver(30_000);
+  expect(ownership).toMatchObject({ held: true, reads: false, epoch: 1 });
+  expect(ownership.remaining).toBeGreaterThan(29_000);
+  expect(told).toEqual([true, false]);
+  ownership.readingEnded?.();
+  expect(lease.ended).toBe(1);
 });
 
 test("what a worker had that has ended is kept for its replacement for ten seconds", async () => {
