@@ -80,7 +80,9 @@ Examples:
       const isWrong = problems > 0 && components.length === 0;
       if (flags.json) writeJson(examined.toSorted((a, b) => (a.component < b.component ? -1 : 1)));
       else
-        process.stdout.write(`${summary(examined, failed)}${isWrong ? "; files are wrong" : ""}\n`);
+        process.stdout.write(
+          `${summary(examined, failed, flags.resourcesPath)}${isWrong ? "; files are wrong" : ""}\n`,
+        );
       if (stop.signal.aborted) {
         process.stderr.write("cufflink: interrupted; the other components were not examined\n");
         throw new ExitCode(stop.signal.reason === "SIGTERM" ? 143 : 130);
@@ -157,8 +159,11 @@ function isFailed({ result }: Check): boolean {
   return result === "failed";
 }
 
-function summary(examined: readonly Examined[], failed: number): string {
-  if (examined.length === 0) return "there are no components";
+function summary(examined: readonly Examined[], failed: number, paths: readonly string[]): string {
+  if (examined.length === 0)
+    return paths.length === 0
+      ? "there are no components"
+      : `there are no components in ${paths.join(", ")}: a document counts if its kind is Component`;
   const unknown = examined
     .flatMap(({ checks }) => checks)
     .filter(({ result }) => result === "unknown");

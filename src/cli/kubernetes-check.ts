@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { text } from "node:stream/consumers";
 import type { Command } from "commander";
-import { messageOf } from "../errors.ts";
+import { BindingError, messageOf } from "../errors.ts";
 import type { CheckedPod } from "../kubernetes/check-pods.ts";
 import { ExitCode } from "./exit-code.ts";
 import { formatTable, plain, writeJson } from "./terminal.ts";
@@ -62,10 +62,21 @@ async function fromFiles({ filename: files, namespace }: Flags): Promise<Checked
       const [error] = document.errors;
       if (error !== undefined)
         throw new UsageError(`-f ${file}: ${error.message.split("\n")[0] ?? ""}`);
-      found.push(...(checkPods(document.toJS()) ?? []));
+      const object: unknown = document.toJS();
+      const pods = checkPods(object);
+      if (pods !== undefined) found.push(...pods);
+      else if (object !== null)
+        process.stderr.write(
+          `-f ${file}: ${kindOf(object)} is not looked at: give pods, as \`kubectl get pods -o json\` does\n`,
+        );
     }
   }
   return found.filter((one) => namespace === undefined || one.namespace === namespace);
+}
+
+function kindOf(object: unknown): string {
+  const kind = typeof object === "object" && object !== null && "kind" in object ? object.kind : "";
+  return typeof kind === "string" && kind !== "" ? plain(`a ${kind}`) : "a document without a kind";
 }
 
 async function readText(file: string): Promise<string> {
@@ -91,13 +102,19 @@ async function fromCluster({ namespace, kubeconfig }: Flags): Promise<CheckedPod
   const signal = AbortSignal.timeout(timeout);
   const found: CheckedPod[] = [];
   for (let from = ""; ;) {
-    const page = JSON.parse(await client.page(collection, { limit: pageSize, from, signal })) as {
-      metadata?: { continue?: string };
-    };
+    const read = client.page(collection, { limit: pageSize, from, signal });
+    const page = JSON.parse(await read.catch(withRemedy)) as { metadata?: { continue?: string } };
     found.push(...(checkPods({ ...page, kind: "PodList" }) ?? []));
     from = page.metadata?.continue ?? "";
     if (from === "") return found;
   }
+}
+
+/** Without a kubeconfig nothing says what to do. */
+function withRemedy(error: unknown): never {
+  if (!(error instanceof BindingError) || error.reason !== "invalid_argument") throw error;
+  const text = `${error.message}; name another with --kubeconfig or KUBECONFIG, or give the pods with -f`;
+  throw new BindingError(error.reason, text, { effect: error.effect });
 }
 
 function described(pods: readonly CheckedPod[], wrong: readonly CheckedPod[]): string {

@@ -128,6 +128,11 @@ describe("the components of files", () => {
     const none = ["doctor", "--resources-path", join(folder, "nosuch"), "--json"];
     const { code, stdout } = await cufflinkHere(none);
     expect([code, JSON.parse(stdout)]).toEqual([1, []]);
+    const other = await folderWith("kind: ConfigMap\nmetadata: {name: a}\n");
+    const ignored = await cufflinkHere(["doctor", "--resources-path", join(other, "components")]);
+    expect(ignored.stdout).toMatch(
+      /no components in .*: a document counts if its kind is Component/,
+    );
   });
 
   test("Ctrl-C ends it: what was not examined is not told as failed", async () => {

@@ -97,6 +97,17 @@ describe("check", () => {
     expect(code).toBe(0);
     expect(stdout).toContain("each of 1 has a sidecar");
   });
+
+  test("says of what else is in a file that it is no pod, and without a kubeconfig what to do", async () => {
+    const file = join(folder({ "all.json": json({ kind: "Deployment" }) }), "all.json");
+    const other = await kubernetes("check", "-f", file);
+    expect(other.stderr).toContain(
+      "a Deployment is not looked at: give pods, as `kubectl get pods",
+    );
+    const away = await kubernetes("check", "--kubeconfig", "/nosuch");
+    expect(away.stderr).toContain("name another with --kubeconfig or KUBECONFIG, or give the pods");
+    expect(away.code).not.toBe(0);
+  });
 });
 
 test("injector refuses flags that cannot be meant, before it starts", async () => {
