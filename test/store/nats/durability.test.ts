@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { describeWith } from "../../servers/describe-with.ts";
 import { releasePort, reservePort } from "../../servers/ports.ts";
+import { until } from "../../until.ts";
 import { natsEngine } from "../engines.ts";
 import { attempt, deadLetter } from "../records.ts";
 
@@ -39,8 +40,19 @@ describeWith("nats", { own: true, config: [http] }, ({ url }) => {
     );
     const nowhere = await refusal({ monitoring: ["http://127.0.0.1:1"] });
     expect(nowhere).toContain("127.0.0.1:1");
+
+    // It is told before there is such an event, and once.
+    const early = engine.open("shop", { durability: {} });
+    await early.look();
+    await until(() => early.doubted !== undefined, { what: () => early.log.join() });
+    for (const remedy of remedies) expect(early.doubted).toContain(remedy);
+    await early.doubt?.();
+    const told = early.log.filter((line) => line.includes("whose attempts are used up would wait"));
+    expect(told).toEqual([expect.stringMatching(/^warn: .*sync_interval: always/)]);
+
     const relaxed = engine.open("shop", { durability: { mode: "relaxed" } });
     await relaxed.deadLetters.put(deadLetter(), "f");
+    expect([relaxed.doubted, relaxed.log]).toEqual([undefined, []]);
   });
 });
 
