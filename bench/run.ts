@@ -39,7 +39,7 @@ const root = join(import.meta.dirname, "..");
 const given = process.argv.slice(2);
 const daprdProgram = process.env["DAPRD"] || undefined;
 const before = process.env["BEFORE"] || undefined;
-const command = `${daprdProgram ? "DAPRD=daprd " : ""}${before ? "BEFORE=before " : ""}npm run bench${given.length > 0 ? ` -- ${given.join(" ")}` : ""}`;
+const command = `${daprdProgram ? "DAPRD=daprd " : ""}${before ? "BEFORE=before " : ""}${process.env["VENDOR_CLIENT"] ? "VENDOR_CLIENT=client " : ""}npm run bench${given.length > 0 ? ` -- ${given.join(" ")}` : ""}`;
 const folder = await mkdtemp(join(tmpdir(), "cufflink-bench-"));
 const profiles = flags.profile ? join(folder, "profiles") : undefined;
 const began = performance.now();

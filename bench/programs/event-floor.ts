@@ -1,4 +1,5 @@
 // Reads a source with the raw driver and acknowledges all, in place of runtime and app. Arguments: ORDER SYSTEM.
+import { createRequire } from "node:module";
 import { GrpcClient } from "../../src/grpc/client.ts";
 import {
   decodeStreamAnswer,
@@ -15,6 +16,7 @@ const { address, source } = report.order;
 const readers: Record<string, () => Promise<void>> = {
   ...{ kafka, rabbitmq, mqtt, nats },
   ...{ "redis-streams": redisStreams, sqs, "storage-queues": storageQueues, pubsub },
+  "pubsub-client": pubsubClient,
 };
 await readers[process.argv[3] ?? ""]!();
 
@@ -154,6 +156,27 @@ async function pubsub(): Promise<void> {
     client.unary(`${path}/Acknowledge`, encodeAcknowledge(subscription, ids)).catch(fail);
   }
 }
+
+/** Google's own client as it is, with 1,000 messages out. */
+async function pubsubClient(): Promise<void> {
+  process.env["PUBSUB_EMULATOR_HOST"] = address;
+  const installed = createRequire(`${process.env["VENDOR_CLIENT"]}/`);
+  const { PubSub } = installed("@google-cloud/pubsub") as GooglePubSub;
+  const subscription = new PubSub({ projectId: "shop" }).subscription(source, {
+    flowControl: { maxMessages: 1000 },
+  });
+  subscription.on("error", fail);
+  subscription.on("message", (message: { data: Buffer; ack(): void }) => {
+    report.event(message.data, 0);
+    message.ack();
+  });
+}
+
+type GooglePubSub = {
+  readonly PubSub: new (options: { projectId: string }) => {
+    subscription(name: string, options: object): NodeJS.EventEmitter;
+  };
+};
 
 function fail(error: unknown): void {
   throw error;

@@ -26,6 +26,7 @@ const titles: Record<ContenderName, string> = {
   before: "the build before",
   daprd: "daprd",
   "grpc-go": "grpc-go",
+  client: "the vendor's client",
   floor: "floor",
 };
 

@@ -23,6 +23,7 @@ const colors: Record<ContenderName, string> = {
   before: "#5aa786",
   daprd: "#c2571a",
   "grpc-go": "#4d7ea8",
+  client: "#8d6a9f",
   floor: "#9aa0a6",
 };
 

@@ -14,6 +14,8 @@ type CloudsRow = Pick<Row, "name" | "title"> & {
   readonly metadata: (clouds: Clouds, queue: string) => Record<string, string>;
   /** How many events daprd gets, where it takes so few a second that more would be waited for too long. */
   readonly fewOfDaprd?: number;
+  /** Whether there is a client of the vendor's: the driver that an app would read with. Absent: an app would do what the floor does. */
+  readonly hasClient?: true;
 };
 
 const types = {
@@ -24,12 +26,19 @@ const types = {
 
 /** A row whose queue was filled before. */
 export function cloudsEventRow(row: CloudsRow): Row {
-  const { name, title, system, metadata, fewOfDaprd } = row;
+  const { name, title, system, metadata, fewOfDaprd, hasClient } = row;
   return {
     ...{ name, title, latencyRate },
-    contenders: ["cufflink-unary", "cufflink-stream", "daprd", "floor"],
+    contenders: [
+      ...(["cufflink-unary", "cufflink-stream", "daprd"] as const),
+      ...(hasClient ? (["client"] as const) : []),
+      "floor",
+    ],
     requirements: [
-      { measure: "cpu", contender: "cufflink-stream", of: "floor", atMost: 2 },
+      {
+        ...{ measure: "cpu", contender: "cufflink-stream", atMost: 2 },
+        of: hasClient ? "client" : "floor",
+      },
       { measure: "rate", contender: "cufflink-unary", of: "daprd", atLeast: 2 },
       { measure: "rate", contender: "cufflink-stream", of: "daprd", atLeast: 2 },
     ],
@@ -62,6 +71,7 @@ export const storageQueuesInRow: Row = cloudsEventRow({
 /** A subscription that was filled before. */
 export const pubsubInRow: Row = cloudsEventRow({
   ...{ name: "pubsub-in", title: "Google Pub/Sub → app", system: "pubsub" },
+  hasClient: true,
   metadata: (_clouds, queue) => ({ projectID: "shop", topic: queue, subscription: queue }),
 });
 

@@ -37,6 +37,9 @@ export type EventWork = {
   readonly flags?: readonly string[];
 };
 
+/** The folder in which the vendor's client of a row's system is installed. */
+const clientVariable = "VENDOR_CLIENT";
+
 type Drained = Extract<FromApp, { kind: "drained" }>;
 
 /** Each round starts the runtime and its app anew. */
@@ -50,6 +53,9 @@ export async function eventContender(
   }
   if (contender === "before" && bench.before === undefined) {
     throw new Missing("BEFORE names no checkout");
+  }
+  if (contender === "client" && !process.env[clientVariable]) {
+    throw new Missing(`${clientVariable} names no folder where the vendor's client is installed`);
   }
   if (programOf(contender) === "bench-go") await benchGo();
   return {
@@ -96,7 +102,7 @@ async function eventRound(
     await releasePort(port);
   }
   // A floor is killed with its last acknowledgements under way.
-  const left = contender === "floor" ? 0 : ((await source.unsettled?.()) ?? 0);
+  const left = isFloor(contender) ? 0 : ((await source.unsettled?.()) ?? 0);
   if (left > 0) throw new Error(`${left} events were handled and never acknowledged`);
   return sample;
 }
@@ -117,16 +123,21 @@ async function startApp(
 ): Promise<AppProcess> {
   const program = programOf(contender);
   const command = program === "bench-go" ? [await benchGo(), "app"] : nodeProgram(program);
-  const more = contender === "floor" ? [system] : [];
+  const more = isFloor(contender) ? [contender === "client" ? `${system}-client` : system] : [];
   const app = new AppProcess(program, command, order, more, pin);
-  if (contender === "floor") return app;
+  if (isFloor(contender)) return app;
   await app.message("listening", 0);
   return app;
 }
 
+/** Reads the source itself: with the raw protocol, or with the vendor's client. */
+function isFloor(contender: ContenderName): boolean {
+  return contender === "floor" || contender === "client";
+}
+
 /** The app of a contender, or the floor that takes its place: the same unary app for all. */
 function programOf(contender: ContenderName): "event-floor.ts" | "stream-app.ts" | "bench-go" {
-  if (contender === "floor") return "event-floor.ts";
+  if (isFloor(contender)) return "event-floor.ts";
   const streams = ["before", "cufflink-stream", "cufflink-forgetful", "cufflink-relay"].includes(
     contender,
   );
@@ -144,7 +155,7 @@ async function startRuntime(
   app: AppProcess,
   bench: Bench,
 ): Promise<Running | undefined> {
-  if (contender === "floor") return undefined;
+  if (isFloor(contender)) return undefined;
   const resources = await writeComponent(bench.folder, source.component);
   const forgets = contender === "cufflink-forgetful" ? ["--enable-event-history=false"] : [];
   const flags = [...forgets, ...own];

@@ -20,6 +20,7 @@ export type ContenderName =
   | "before"
   | "daprd"
   | "grpc-go"
+  | "client"
   | "floor";
 
 /** What is measured, with its unit and digits after the point. */
