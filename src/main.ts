@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { enableCompileCache } from "node:module";
+import { trustEnvironment } from "./tls/trust-environment.ts";
 
 // Node would open its inspector, through which whoever runs as this user reads every secret.
 process.on("SIGUSR1", () => {});
@@ -12,15 +13,11 @@ enableCompileCache();
 const http: Record<string, unknown> = process.getBuiltinModule("node:http");
 for (const name of ["WebSocket", "CloseEvent", "MessageEvent"]) delete http[name];
 
-// Go's programs, such as daprd, read these by themselves.
+// A health check comes again and again, and asks without TLS as a rule.
 const trusted =
-  process.env["SSL_CERT_FILE"] || process.env["SSL_CERT_DIR"]
-    ? import("./tls/environment-authorities.ts").then(({ trustEnvironmentAuthorities }) =>
-        trustEnvironmentAuthorities({
-          warn: (text) => void process.stderr.write(`cufflink: ${text}\n`),
-        }),
-      )
-    : undefined;
+  process.argv[2] === "health"
+    ? undefined
+    : trustEnvironment((text) => void process.stderr.write(`cufflink: ${text}\n`));
 const { main } = await import("./cli/main.ts");
 const { exitNow } = await import("./cli/exit-now.ts");
 await trusted;

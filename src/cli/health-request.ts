@@ -3,6 +3,7 @@ import { setTimeout } from "node:timers/promises";
 import { messageOf } from "../errors.ts";
 import type { Endpoint } from "../grpc/endpoint.ts";
 import { tlsRemedy } from "../grpc/tls-remedy.ts";
+import { trustEnvironment } from "../tls/trust-environment.ts";
 
 /** What is asked, of which runtime. */
 export type HealthQuestion = {
@@ -85,6 +86,8 @@ async function get(
   { endpoint, ca, insecure, token, timeout }: HealthQuestion,
   path: string,
 ): Promise<{ status: number; body: string }> {
+  if (endpoint.secure && ca === undefined && !insecure)
+    await trustEnvironment((text) => void process.stderr.write(`cufflink: ${text}\n`));
   const options: RequestOptions = {
     ...("socket" in endpoint
       ? { socketPath: endpoint.socket, host: "localhost" }

@@ -20,6 +20,7 @@ import { CallerGate } from "../server/caller-gate.ts";
 import { createHttpEndpoints } from "../server/http-endpoints.ts";
 import type { Address } from "../server/listener.ts";
 import { createServer, type CufflinkServer } from "../server/server.ts";
+import { trustEnvironment } from "../tls/trust-environment.ts";
 import type { TlsMaterial } from "../server/tls-files.ts";
 import type { TracingConfiguration } from "../resources/tracing-configuration.ts";
 import { stateStores } from "../states/index.ts";
@@ -64,11 +65,8 @@ export type WorkerData = {
   readonly upwards: MessagePort;
 };
 
-if (process.env["SSL_CERT_FILE"] || process.env["SSL_CERT_DIR"]) {
-  const { trustEnvironmentAuthorities } = await import("../tls/environment-authorities.ts");
-  // What cannot be used, the parent has told.
-  await trustEnvironmentAuthorities({ warn: () => undefined });
-}
+// What cannot be used, the parent has told.
+await trustEnvironment(() => undefined);
 if (parentPort !== null) void run(parentPort, workerData as WorkerData);
 
 async function run(port: PeerPort, data: WorkerData): Promise<void> {

@@ -171,7 +171,7 @@ test("a check loads neither a client, nor Connect, nor a binding", () => {
   const { status, stderr } = spawnSync(
     process.execPath,
     ["--import", preload, main, "health", "--address", "127.0.0.1:1"],
-    { encoding: "utf8" },
+    { encoding: "utf8", env: { ...process.env, SSL_CERT_FILE: "/nosuch" } },
   );
   expect(status).toBe(1);
   const loaded = stderr.split("\n").filter((line) => /^(file|node):/.test(line));
