@@ -40,7 +40,7 @@ export async function deploy(options: DeployOptions, signal: AbortSignal): Promi
     workerScript,
     [
       { type: "queue", name: queue, queue_name: queue },
-      { type: "plain_text", name: "PUBLIC_KEY", text: publicKey.toString() },
+      { type: "plain_text", name: "PUBLIC_KEY", text: publicKey },
       { type: "plain_text", name: "TOKEN_AUDIENCE", text: name },
     ],
     signal,

@@ -10,7 +10,7 @@ import { openOutput } from "../opened-output.ts";
 const cloudflare = await startCloudflare();
 const { asked, messages, scripts, state, uploads } = cloudflare;
 const newKey = (): string =>
-  generateKeyPairSync("ed25519").privateKey.export({ type: "pkcs8", format: "pem" }).toString();
+  generateKeyPairSync("ed25519").privateKey.export({ type: "pkcs8", format: "pem" });
 const component = {
   ...{ ...cloudflareAccount, workerName: "shop-queues", queueName: "orders", key: newKey() },
   caCert: cloudflare.caCert,
