@@ -10,8 +10,11 @@ export type ConnectProxy = AsyncDisposable & {
   act: "lead" | "cut" | "hang" | number;
 };
 
-/** An HTTP proxy that takes `CONNECT` alone, and leads to ports of this machine, whatever host is asked for. */
-export async function startConnectProxy(): Promise<ConnectProxy> {
+/**
+ * An HTTP proxy that takes `CONNECT` alone, and leads to ports of this machine, whatever host is asked for. `leadsTo`:
+ * the one port; default: the port that is asked for.
+ */
+export async function startConnectProxy(leadsTo?: number): Promise<ConnectProxy> {
   const sockets = new Set<Socket>();
   const keep = (socket: Socket): void => {
     sockets.add(socket);
@@ -27,7 +30,7 @@ export async function startConnectProxy(): Promise<ConnectProxy> {
     // As some proxies do, it tells what it was sent.
     const proof = headers["proxy-authorization"] ?? "";
     if (act !== "lead") return void socket.end(`HTTP/1.1 ${act} ${proof}\r\n\r\n${proof}`);
-    const upstream = connect(Number(url.split(":").at(-1)), "127.0.0.1", () => {
+    const upstream = connect(leadsTo ?? Number(url.split(":").at(-1)), "127.0.0.1", () => {
       socket.write("HTTP/1.1 200 Connection established\r\n\r\n");
       upstream.write(head);
       upstream.pipe(socket).pipe(upstream);

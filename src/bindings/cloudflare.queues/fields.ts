@@ -5,7 +5,7 @@ import { caCertField } from "../../metadata/tls-fields.ts";
 export const queuesFields = {
   queueName: string({ description: "The queue.", required: true, example: "orders" }),
   workerName: string({
-    description: "The worker's name, for which tokens are made.",
+    description: "The worker's name, for which tokens are made, and under which it is deployed.",
     required: true,
     example: "shop-queues",
   }),
@@ -15,15 +15,16 @@ export const queuesFields = {
     sensitive: true,
   }),
   workerUrl: string({
-    description: "The worker's address. Cufflink deploys no worker, so it is needed.",
+    description:
+      "The worker's address. Without it the worker is deployed, with cfAPIToken and cfAccountID.",
     example: "https://shop-queues.example.workers.dev",
   }),
   cfAPIToken: string({
-    description: "Dapr deploys a worker with it. Refused here without workerUrl.",
+    description: "The API token that deploys the worker. Not used with workerUrl.",
     sensitive: true,
   }),
   cfAccountID: string({
-    description: "Dapr deploys a worker there. Refused here without workerUrl.",
+    description: "The account where the worker is deployed. Not used with workerUrl.",
   }),
   timeoutInSeconds: string({
     description: "Maximum duration of a request, in seconds.",

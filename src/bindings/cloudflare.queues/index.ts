@@ -4,6 +4,8 @@ import { problemsOf } from "../../check-settings.ts";
 import { examineByRequest } from "../../examine-by-request.ts";
 import { ServiceClient } from "../../http-client/service-client.ts";
 import { goUnquote } from "../../text/go-unquote.ts";
+import { Account, cloudflareApi } from "./account.ts";
+import { deploy } from "./deploy.ts";
 import { queuesFields } from "./fields.ts";
 import { readSettings } from "./settings.ts";
 import { Worker } from "./worker.ts";
@@ -27,15 +29,21 @@ MC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC
 
   check: (metadata) => problemsOf([() => readSettings(metadata)]),
 
-  async open({ metadata, memory, hide, signal, examines }) {
+  async open({ metadata, memory, hide, logger, signal, examines }) {
     const { workerName: name, queueName: queue } = metadata;
-    const settings = readSettings(metadata);
+    const { workerUrl, key, timeout, ...settings } = readSettings(metadata);
     const client = await ServiceClient.open({
-      ...{ url: settings.url, memory, hide, caCert: metadata.caCert },
+      ...{ url: workerUrl || cloudflareApi, memory, hide, caCert: metadata.caCert },
     });
-    const worker = new Worker({ client, name, queue, ...settings });
+    const account = settings.account && new Account({ client, ...settings.account, timeout });
+    const url = async (asking: AbortSignal): Promise<string> =>
+      (await account?.workerUrl(name, asking)) ?? workerUrl;
+    const worker = new Worker({ client, url, name, queue, key, timeout });
     try {
-      if (!examines) await worker.check(signal);
+      if (!examines) {
+        if (account === undefined) await worker.check(signal);
+        else await deploy({ account, worker, name, queue, key, logger }, signal);
+      }
       return { worker, [Symbol.asyncDispose]: () => client[Symbol.asyncDispose]() };
     } catch (error) {
       await client[Symbol.asyncDispose]();

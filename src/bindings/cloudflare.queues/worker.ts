@@ -7,10 +7,12 @@ import { prefixed } from "../../http-client/prefixed.ts";
 import { jsonMembers, serviceFailure } from "../../http-client/service-client.ts";
 import type { ServiceClient } from "../../http-client/service-client.ts";
 import { within } from "../../http-client/within.ts";
+import { workerVersion } from "./worker-script.ts";
 
 export type WorkerOptions = {
   readonly client: ServiceClient;
-  readonly url: string;
+  /** The worker's address, with a slash at its end. */
+  readonly url: (signal: AbortSignal) => Promise<string>;
   readonly name: string;
   readonly key: KeyObject;
   readonly queue: string;
@@ -21,7 +23,6 @@ export type WorkerOptions = {
 const issuer = "dapr.io/cloudflare";
 /** Seconds. */
 const lifetime = 60;
-const oldestWorker = 20221219;
 
 /** The worker that Dapr has for queues, by its HTTP interface. */
 export class Worker {
@@ -36,7 +37,7 @@ export class Worker {
     const answered = await this.#ask("GET", ".well-known/dapr/info", undefined, signal);
     if (answered.status !== 200) throw refusal(answered);
     const { version, queues } = jsonMembers(answered.body);
-    if (!(Number(version) >= oldestWorker))
+    if (!(Number(version) >= workerVersion))
       throw wrong(`the worker is running an outdated version '${Number(version) || 0}'`);
     const { queue } = this.#options;
     if (!Array.isArray(queues) || !queues.includes(queue))
@@ -54,7 +55,8 @@ export class Worker {
     body: Uint8Array | undefined,
     signal: AbortSignal,
   ): Promise<Answered> {
-    const { client, url, timeout } = this.#options;
+    const { client, timeout } = this.#options;
+    const url = await this.#options.url(signal);
     const secret = await this.#token();
     const headers = { authorization: `Bearer ${secret}` };
     const wanted = { method, address: parseAddress(`${url}${path}`), headers, body, secret };

@@ -70,7 +70,10 @@ test("timeoutInSeconds bounds a request", async () => {
 const { privateKey: other } = generateKeyPairSync("x25519");
 test.each([
   [{ workerUrl: "" }, "invalid component metadata: either 'workerUrl' or the combination"],
-  [{ workerUrl: "", cfAPIToken: "t", cfAccountID: "a" }, "Cufflink deploys no worker"],
+  [
+    { workerUrl: "", cfAPIToken: "t" },
+    "invalid component metadata: either 'workerUrl' or the comb",
+  ],
   [{ workerUrl: "ftp://host" }, "unsupported protocol scheme"],
   [{ queueName: "a/b" }, "metadata property 'queueName' is invalid"],
   [{ queueName: ".." }, "metadata property 'queueName' is invalid"],
