@@ -16,6 +16,8 @@ export class NatsAttempts implements AttemptStore {
   readonly #reader: StreamReader;
   readonly #writer: StreamWriter;
   readonly #subjects: Subjects;
+  /** What was told and is not written yet. */
+  readonly #telling = new Set<Promise<void>>();
 
   constructor(reader: StreamReader, writer: StreamWriter, subjects: Subjects) {
     this.#reader = reader;
@@ -53,7 +55,15 @@ export class NatsAttempts implements AttemptStore {
   }
 
   told(component: string, identity: string, fingerprint: string): void {
-    this.#tell(component, identity, fingerprint).catch(() => undefined);
+    const telling = this.#tell(component, identity, fingerprint)
+      .catch(() => undefined)
+      .finally(() => this.#telling.delete(telling));
+    this.#telling.add(telling);
+  }
+
+  /** Resolves once all that was told so far is written, or cannot be. */
+  async toldAll(): Promise<void> {
+    await Promise.all(this.#telling);
   }
 
   /** The count as it is kept with something else. */

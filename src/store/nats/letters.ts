@@ -177,6 +177,8 @@ export class NatsLetters implements DeadLetterStore {
 
   async remove(ids: readonly string[]): Promise<number> {
     if (ids.length === 0) return 0;
+    // A source that was told a moment ago will not deliver the event again: its count goes, too.
+    await this.#attempts.toldAll();
     await this.index.fresh();
     let removed = 0;
     for (let at = 0; at < ids.length; at += atOnce) {
